@@ -1,0 +1,51 @@
+# Every target sets up what it needs: a virtual environment in .venv with the library built in place.
+# Later runs reinstall only when pyproject.toml, setup.py or a file in pyx/ has changed.
+PYTHON ?= python3
+IMAGE ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+BUILD := $(PIP) --no-build-isolation
+SOURCES := setup.py pyproject.toml $(wildcard pyx/*.pyx pyx/*.pxd pyx/*.c pyx/*.h)
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/built
+	@$(BIN)/implicitpad demo $(IMAGE)
+
+test: $(VENV)/built
+	@$(BIN)/python -m pytest --quiet
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/cython-lint pyx
+	$(BIN)/clang-format --dry-run --Werror $(wildcard pyx/*.c pyx/*.h cuda/*.cu cuda/*.cuh)
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest $(STUBBED) --allowlist .ci/stubtest-allowlist.txt
+
+bench: $(VENV)/built
+	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script; done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info implicitpad/*.so implicitpad/*.pyd
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "implicitpad needs Python 3.10 or newer: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "This Python cannot make virtual environments: install its venv package (on Debian: python3-venv)."; exit 1; }
+	@echo "Creating $(VENV) and building implicitpad (a few minutes, once)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/tools: | $(BIN)/python
+	@$(PIP) --upgrade pip setuptools cython
+	@touch $@
+
+$(VENV)/built: $(SOURCES) | $(VENV)/tools
+	@$(BUILD) --editable '.[test]'
+	@touch $@
+
+$(VENV)/dev: $(VENV)/built
+	@$(BUILD) --editable '.[dev]'
+	@touch $@
