@@ -1,0 +1,39 @@
+"""Types of the compiled convolution module (pyx/conv_cpu.pyx)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+MODES: dict[str, int]
+STORAGE: dict[str, tuple[int, int]]
+has_openmp: bool
+
+def instruction_sets() -> tuple[str, ...]: ...
+def get_instruction_set() -> str: ...
+def set_instruction_set(name: str) -> None: ...
+def source_index(i: int, n: int, mode: str) -> int: ...
+def index_table(size: int, before: int, length: int, mode: str) -> memoryview: ...
+
+class Buffer:
+    def __init__(self, size: int) -> None: ...
+
+class ConvPlan:
+    instruction_set: str
+    layout: str
+    workspace: int
+    threads: int
+    blocks: tuple[int, ...]
+    def __init__(
+        self,
+        axes: Sequence[Any],
+        batch: int,
+        in_channels: int,
+        out_channels: int,
+        groups: int,
+        storage: str,
+        out_storage: str,
+        direct: bool,
+        threads: int,
+    ) -> None: ...
+    def pack(self, weights: Any) -> Buffer: ...
+    def pack_bias(self, bias: Any) -> Buffer: ...
+    def run(self, x: Any, weights: Buffer, bias: Buffer, fill: Any, y: Any) -> None: ...

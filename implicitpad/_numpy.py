@@ -1,0 +1,135 @@
+"""The NumPy backend: allocate, and hand byte strides to the compiled kernels.
+
+Everything here runs after the geometry has checked the call; nothing here raises for bad input.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _conv_cpu, _threads
+
+if TYPE_CHECKING:
+    from ._geometry import Axis, ConvGeometry
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+_PLANS = 16  # plans kept by one PackedConv: the shapes a layer meets in turn
+
+
+class _Whole:
+    """An axis that a convolution does not window: kernel 1 over `out` positions, none of them padding."""
+
+    kernel = stride = dilation = extent = 1
+    before = 0
+    mode = "constant"
+
+    def __init__(self, out: int) -> None:
+        self.size = self.out = out
+
+
+class PackedConv:
+    """Weights and bias of one convolution, in the layouts that the kernels have asked for so far.
+
+    Holds the weights it was given (not a copy of them) and at most one packed copy for each layout.
+    """
+
+    def __init__(self, geometry: ConvGeometry, weight: Array, bias: Array | None) -> None:
+        self._terms = np.ascontiguousarray(weight, dtype=geometry.compute)
+        shape = (geometry.out_channels,)
+        if bias is None:
+            self._bias = np.zeros(shape, geometry.compute)
+        else:
+            self._bias = np.ascontiguousarray(bias, dtype=geometry.compute)
+        self._packed: dict[tuple[str, str, tuple[int, ...]], tuple[Any, Any]] = {}
+        self._plans: dict[tuple[Any, ...], Any] = {}
+
+    def plan(self, geometry: ConvGeometry, axes: tuple[Any, ...], direct: bool) -> Any:
+        # Geometries compare by identity, and the key keeps them alive.
+        key = (geometry, axes[2].size, direct, _conv_cpu.get_instruction_set(), _threads.get_num_threads())
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = _conv_cpu.ConvPlan(
+                axes,
+                geometry.batch,
+                geometry.in_channels,
+                geometry.out_channels,
+                geometry.groups,
+                geometry.dtype.name,
+                geometry.out_dtype.name,
+                direct,
+                _threads.get_num_threads(),
+            )
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            self._plans[key] = plan
+        return plan
+
+    def buffers(self, plan: Any) -> tuple[Any, Any]:
+        key = (plan.instruction_set, plan.layout, plan.blocks)
+        packed = self._packed.get(key)
+        if packed is None:
+            packed = self._packed[key] = (plan.pack(self._terms), plan.pack_bias(self._bias))
+        return packed
+
+
+def pack_conv(geometry: ConvGeometry, weight: Array, bias: Array | None) -> PackedConv:
+    """Prepare weights for `conv`; reusable for every geometry with the same channels, groups and kernel."""
+    return PackedConv(geometry, weight, bias)
+
+
+def conv(geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | None = None) -> Array:
+    """Convolve `input`; into `out` if given. Workspace: one panel for each thread, whatever the padding."""
+    if out is None:
+        out = np.empty(geometry.out_shape, geometry.out_dtype)
+    if out.size == 0:
+        return out
+    x, y = _as_five(input, geometry.batched), _as_five(out, geometry.batched)
+    axes: tuple[Any, ...] = (_Whole(1),) * (3 - len(geometry.axes)) + geometry.axes
+    if all(_untouched(axis) for axis in axes[1:]) and (merged := _merge_rows(x, y)):
+        x, y = merged
+        axes = (axes[0], _Whole(1), _Whole(y.shape[4]))
+    # Finished rows go straight to memory where they lie there as the kernels produce them.
+    item = geometry.compute.itemsize
+    direct = (
+        geometry.out_dtype.itemsize == item
+        and y.strides[4] == item
+        and all(stride % item == 0 for stride in y.strides)
+        and y.flags.aligned
+    )
+    plan = packed.plan(geometry, axes, direct)
+    weights, bias = packed.buffers(plan)
+    fill = geometry.fill.astype(geometry.compute)
+    plan.run(_raw(x), weights, bias, fill, _raw(y))
+    return out
+
+
+def _as_five(array: Array, batched: bool) -> Array:
+    """View (N, C, spatial...) as (N, C, D, H, W)."""
+    if not batched:
+        array = array[None]
+    spatial = array.ndim - 2
+    return array[(slice(None), slice(None)) + (None,) * (3 - spatial)]
+
+
+def _raw(array: Array) -> Array:
+    """The same bytes under a dtype that exports the buffer protocol (bfloat16 does not)."""
+    return array.view(np.uint16) if array.dtype.kind == "V" or array.dtype.itemsize == 2 else array
+
+
+def _untouched(axis: Axis) -> bool:
+    return axis.kernel == axis.stride == 1 and axis.before == 0 and axis.out == axis.size
+
+
+def _merge_rows(x: Array, y: Array) -> tuple[Array, Array] | None:
+    """H and W as one long row, where both arrays have their rows one behind the other."""
+    flat = []
+    for array in (x, y):
+        if array.shape[3] > 1 and array.strides[3] != array.shape[4] * array.strides[4]:
+            return None
+        shape = (*array.shape[:3], 1, array.shape[3] * array.shape[4])
+        strides = (*array.strides[:3], array.strides[3], array.strides[4])
+        flat.append(np.lib.stride_tricks.as_strided(array, shape, strides))
+    return flat[0], flat[1]

@@ -1,0 +1,63 @@
+/* Everything one instruction set offers: included by the three kernels_<set>.c after they have set the
+ * compilation target. Needs ISA, VECTOR_BYTES, TILE_PIXELS, USABLE (an expression).
+ *
+ * Integers are computed as unsigned: the bits are the same, and overflow wraps as NumPy's does.
+ */
+#include "kernels.h"
+#include <string.h>
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#define NOINLINE __attribute__((noinline))
+#else
+#define INLINE static inline
+#define NOINLINE
+#endif
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 64")
+#else
+#define UNROLL
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__)
+/* `total` is first read in the second round of the loop that sets it in the first. */
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+#include "rows.h"
+
+#define ELEMENT float
+#define ELEMENT_NAME f32
+#define ELEMENT_SIZE 4
+#include "microkernels.h"
+#undef ELEMENT
+#undef ELEMENT_NAME
+#define ELEMENT uint32_t
+#define ELEMENT_NAME i32
+#include "microkernels.h"
+#undef ELEMENT
+#undef ELEMENT_NAME
+#undef ELEMENT_SIZE
+#define ELEMENT double
+#define ELEMENT_NAME f64
+#define ELEMENT_SIZE 8
+#include "microkernels.h"
+#undef ELEMENT
+#undef ELEMENT_NAME
+#define ELEMENT uint64_t
+#define ELEMENT_NAME i64
+#include "microkernels.h"
+
+#define TEXT_(s) #s
+#define TEXT(s) TEXT_(s)
+static int ROW_NAME(processor, has, ISA)(void) { return USABLE; }
+static const kernel_set ROW_NAME(the, set, ISA) = {
+    .name = TEXT(ISA),
+    .usable = ROW_NAME(processor, has, ISA),
+    .element = {&ROW_NAME(kernels, f32, ISA), &ROW_NAME(kernels, f64, ISA), &ROW_NAME(kernels, i32, ISA),
+                &ROW_NAME(kernels, i64, ISA)},
+    .load_row = EACH_STORAGE(LOAD_ENTRY),
+    .store_row = EACH_STORAGE(STORE_ENTRY),
+};

@@ -1,0 +1,100 @@
+/* The contract between the framework (Cython: blocks, panels, threads) and the micro-kernels (C).
+ *
+ * The framework gathers the input of one output block into a dense *panel*
+ *
+ *     panel[c][slot]        c: input channel of the group, slot: position in the block
+ *
+ * in which the padding is already written (load_row, through the index map), and in which the taps of
+ * the output at slot q lie at q + tap_offset[t] whatever the stride and the dilation. The micro-kernels
+ * compute one register tile of
+ *
+ *     out[k][q] = bias[k] + sum_c sum_t weights[k][c][t] * panel[c][q + tap_offset[t]]
+ *
+ * and know neither padding nor stride. Every output is summed in the same order, channels outside,
+ * taps inside, in partial sums of about PARTIAL_TERMS terms, so that its bits depend neither on the
+ * tile that computed it nor on the number of threads.
+ *
+ * Two tiles exist because vectors can run along either index of the output:
+ *   channel tile   2 vectors of output channels x up to tile_pixels pixels; the panel is broadcast
+ *   pixel tile     up to pixel_vectors vectors of pixels x 1, 2, 4 or 8 output channels; the weights
+ *                  are broadcast
+ *
+ * One source (microkernels.h) is compiled for each instruction set and element type; the tile sizes
+ * differ because the number of vector registers does.
+ */
+#ifndef IMPLICITPAD_KERNELS_H
+#define IMPLICITPAD_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PARTIAL_TERMS = 256,   /* terms of one partial sum: keeps the rounding error near sqrt(256) units */
+    MAX_TILE_PIXELS = 14,
+    MAX_PIXEL_VECTORS = 8,
+    CHANNEL_VECTORS = 2,
+    PANEL_SLACK = 16 * MAX_PIXEL_VECTORS   /* elements readable past a panel: unused lanes of a tile */
+};
+
+/* What an array holds (storage), and what is computed with it (element). */
+enum storage {
+    FLOAT32, FLOAT64, FLOAT16, BFLOAT16, INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64,
+    STORAGES
+};
+enum element { F32, F64, I32, I64, ELEMENTS };
+
+/* A run of consecutive panel slots: `length` slots from `slot` on read input positions
+ * source, source + step, ...; source < 0 means the fill value. Runs cover a row without gaps. */
+typedef struct {
+    int32_t slot, length, source, step;
+} panel_run;
+
+/* IN  source: position 0 of the row, or NULL if the whole row lies in the padding;
+ *     stride: bytes from one position to the next; fill: one element.   OUT row */
+typedef void load_row_function(void *row, const char *source, ptrdiff_t stride, const panel_run *runs,
+                               int n_runs, const void *fill);
+
+/* IN values: `length` elements.  OUT target, `stride` bytes apart, rounded to the storage type. */
+typedef void store_row_function(char *target, ptrdiff_t stride, const void *values, ptrdiff_t length);
+
+/* rows x pixels outputs (both are in the function's name in the table), `row_stride` slots apart,
+ * of `out_channels` <= CHANNEL_VECTORS * lanes channels.
+ * IN weights[channels][taps][CHANNEL_VECTORS * lanes], bias[CHANNEL_VECTORS * lanes]
+ * OUT out[k * out_channel + row * out_row + pixel] */
+typedef void channel_tile_function(const void *panel, ptrdiff_t channel_stride, ptrdiff_t row_stride,
+                                   const int32_t *tap_offset, int channels, int taps, const void *weights,
+                                   const void *bias, void *out, ptrdiff_t out_channel, ptrdiff_t out_row,
+                                   int out_channels);
+
+/* `pixels` consecutive outputs of as many channels as the function is for.
+ * IN weights[channels][taps][width], bias[width]   OUT out[k * out_channel + pixel] */
+typedef void pixel_tile_function(const void *panel, ptrdiff_t channel_stride, const int32_t *tap_offset,
+                                 int channels, int taps, const void *weights, const void *bias, void *out,
+                                 ptrdiff_t out_channel, int pixels);
+
+/* IN weights[width][terms] (rows `row_stride` elements apart; rows >= `rows` count as zero)
+ * OUT packed[terms][width] */
+typedef void pack_weights_function(void *packed, const void *weights, ptrdiff_t row_stride, int rows,
+                                   ptrdiff_t terms, int width);
+
+typedef struct {
+    int lanes;            /* elements in a vector */
+    int tile_pixels;      /* of a channel tile, rows * pixels */
+    int pixel_vectors[4]; /* of a pixel tile of 1 << i channels; 0 where it would not fit the registers */
+    channel_tile_function *channel_tile[3][MAX_TILE_PIXELS + 1]; /* [rows][pixels] */
+    pixel_tile_function *pixel_tile[4][MAX_PIXEL_VECTORS + 1];   /* [log2 channels][vectors] */
+    pack_weights_function *pack_weights;
+} element_kernels;
+
+typedef struct {
+    const char *name;
+    int (*usable)(void); /* does this processor have it? */
+    const element_kernels *element[ELEMENTS];
+    load_row_function *load_row[STORAGES];
+    store_row_function *store_row[STORAGES];
+} kernel_set;
+
+/* Best first; NULL where this build has none. */
+extern const kernel_set *const implicitpad_avx512, *const implicitpad_avx2, *const implicitpad_baseline;
+
+#endif

@@ -1,0 +1,52 @@
+# cython: language_level=3
+"""kernels.h for Cython: see there for what each function promises."""
+
+from libc.stdint cimport int32_t
+
+cdef extern from "kernels.h" nogil:
+    enum:
+        MAX_TILE_PIXELS
+        MAX_PIXEL_VECTORS
+        CHANNEL_VECTORS
+        PANEL_SLACK
+        STORAGES
+        F32
+        F64
+        I32
+        I64
+
+    ctypedef struct panel_run:
+        int32_t slot, length, source, step
+
+    ctypedef void load_row_function(void *row, const char *source, Py_ssize_t stride, const panel_run *runs,
+                                    int n_runs, const void *fill) noexcept
+    ctypedef void store_row_function(char *target, Py_ssize_t stride, const void *values,
+                                     Py_ssize_t length) noexcept
+    ctypedef void channel_tile_function(const void *panel, Py_ssize_t channel_stride, Py_ssize_t row_stride,
+                                        const int32_t *tap_offset, int channels, int taps, const void *weights,
+                                        const void *bias, void *out, Py_ssize_t out_channel, Py_ssize_t out_row,
+                                        int out_channels) noexcept
+    ctypedef void pixel_tile_function(const void *panel, Py_ssize_t channel_stride, const int32_t *tap_offset,
+                                      int channels, int taps, const void *weights, const void *bias, void *out,
+                                      Py_ssize_t out_channel, int pixels) noexcept
+    ctypedef void pack_weights_function(void *packed, const void *weights, Py_ssize_t row_stride, int rows,
+                                        Py_ssize_t terms, int width) noexcept
+
+    ctypedef struct element_kernels:
+        int lanes
+        int tile_pixels
+        int pixel_vectors[4]
+        channel_tile_function *channel_tile[3][15]
+        pixel_tile_function *pixel_tile[4][9]
+        pack_weights_function *pack_weights
+
+    ctypedef struct kernel_set:
+        const char *name
+        int (*usable)() noexcept
+        const element_kernels *element[4]
+        load_row_function *load_row[12]
+        store_row_function *store_row[12]
+
+    const kernel_set *implicitpad_avx512
+    const kernel_set *implicitpad_avx2
+    const kernel_set *implicitpad_baseline

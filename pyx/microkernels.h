@@ -1,0 +1,169 @@
+/* The register tiles of the contract in kernels.h, for one instruction set and one element type.
+ *
+ * needs  ELEMENT, ELEMENT_SIZE, ELEMENT_NAME, VECTOR_BYTES, ISA
+ *        TILE_PIXELS: accumulators = 2 * TILE_PIXELS; with 2 weight vectors and a broadcast they must fit the registers
+ * Accumulator arrays stay in registers only because every loop over them is unrolled completely.
+ */
+#define NAME__(a, b, c) a##_##b##_##c
+#define NAME_(a, b, c) NAME__(a, b, c)
+#define NAME(a) NAME_(a, ELEMENT_NAME, ISA)
+
+#include "vectors.h"
+
+#define CHANNELS (CHANNEL_VECTORS * LANES)
+#define LINE ((TILE_PIXELS + LANES - 1) / LANES * LANES)
+
+INLINE int NAME(partial_channels)(int taps) { return taps < PARTIAL_TERMS ? PARTIAL_TERMS / taps : 1; }
+
+INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *panel, ptrdiff_t channel_stride,
+                               ptrdiff_t row_stride, const int32_t *tap_offset, int channels, int taps,
+                               const ELEMENT *weights, const ELEMENT *bias, ELEMENT *out,
+                               ptrdiff_t out_channel, ptrdiff_t out_row, int out_channels) {
+    const int n = rows * pixels;
+    const int chunk = NAME(partial_channels)(taps);
+    vector acc[CHANNEL_VECTORS][TILE_PIXELS], total[CHANNEL_VECTORS][TILE_PIXELS];
+    ELEMENT tile[CHANNELS][LINE];
+
+    for (int first = 0;; first += chunk) {
+        const int last = first + chunk < channels ? first + chunk : channels;
+        UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < n; i++) acc[v][i] = (vector){0};
+        for (int c = first; c < last; c++) {
+            const ELEMENT *plane = panel + c * channel_stride;
+            for (int t = 0; t < taps; t++, weights += CHANNELS) {
+                const ELEMENT *x = plane + tap_offset[t];
+                const vector w0 = vload(weights), w1 = vload(weights + LANES);
+                UNROLL for (int i = 0; i < n; i++) {
+                    const vector value = broadcast(x[i / pixels * row_stride + i % pixels]);
+                    acc[0][i] += w0 * value;
+                    acc[1][i] += w1 * value;
+                }
+            }
+        }
+        if (first > 0)
+            UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < n; i++) acc[v][i] += total[v][i];
+        if (last == channels)
+            break;
+        UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < n; i++) total[v][i] = acc[v][i];
+    }
+
+    /* lanes are channels; the output wants pixels side by side */
+    UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) {
+        const vector b = vload(bias + v * LANES);
+        UNROLL for (int first = 0; first < n; first += LANES) {
+            vector square[LANES];
+            UNROLL for (int i = 0; i < LANES; i++) square[i] = first + i < n ? acc[v][first + i] + b : (vector){0};
+            transpose(square);
+            UNROLL for (int i = 0; i < LANES; i++) vstore(&tile[v * LANES + i][first], square[i]);
+        }
+    }
+    for (int k = 0; k < out_channels; k++)
+        UNROLL for (int r = 0; r < rows; r++)
+            memcpy(out + k * out_channel + r * out_row, &tile[k][r * pixels], (size_t)pixels * sizeof(ELEMENT));
+}
+
+INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *panel, ptrdiff_t channel_stride,
+                             const int32_t *tap_offset, int channels, int taps, const ELEMENT *weights,
+                             const ELEMENT *bias, ELEMENT *out, ptrdiff_t out_channel, int pixels) {
+    const int chunk = NAME(partial_channels)(taps);
+    vector acc[8][MAX_PIXEL_VECTORS], total[8][MAX_PIXEL_VECTORS];
+
+    for (int first = 0;; first += chunk) {
+        const int last = first + chunk < channels ? first + chunk : channels;
+        UNROLL for (int k = 0; k < width; k++) UNROLL for (int i = 0; i < vectors; i++) acc[k][i] = (vector){0};
+        for (int c = first; c < last; c++) {
+            const ELEMENT *plane = panel + c * channel_stride;
+            for (int t = 0; t < taps; t++, weights += width) {
+                const ELEMENT *p = plane + tap_offset[t];
+                vector x[MAX_PIXEL_VECTORS];
+                UNROLL for (int i = 0; i < vectors; i++) x[i] = vload(p + i * LANES);
+                UNROLL for (int k = 0; k < width; k++) {
+                    const vector w = broadcast(weights[k]);
+                    UNROLL for (int i = 0; i < vectors; i++) acc[k][i] += w * x[i];
+                }
+            }
+        }
+        if (first > 0)
+            UNROLL for (int k = 0; k < width; k++) UNROLL for (int i = 0; i < vectors; i++) acc[k][i] += total[k][i];
+        if (last == channels)
+            break;
+        UNROLL for (int k = 0; k < width; k++) UNROLL for (int i = 0; i < vectors; i++) total[k][i] = acc[k][i];
+    }
+
+    const int rest = pixels - (vectors - 1) * LANES;
+    UNROLL for (int k = 0; k < width; k++) {
+        const vector b = broadcast(bias[k]);
+        ELEMENT *line = out + k * out_channel;
+        UNROLL for (int i = 0; i < vectors - 1; i++) vstore(line + i * LANES, acc[k][i] + b);
+        store_first(line + (vectors - 1) * LANES, acc[k][vectors - 1] + b, rest);
+    }
+}
+
+#define CHANNEL_TILE(rows, pixels)                                                                        \
+    static NOINLINE void NAME(channel_tile_##rows##_##pixels)(                                            \
+        const void *panel, ptrdiff_t channel_stride, ptrdiff_t row_stride, const int32_t *tap_offset,     \
+        int channels, int taps, const void *weights, const void *bias, void *out, ptrdiff_t out_channel,  \
+        ptrdiff_t out_row, int out_channels) {                                                            \
+        NAME(channel_tile)(rows, pixels, panel, channel_stride, row_stride, tap_offset, channels, taps,   \
+                           weights, bias, out, out_channel, out_row, out_channels);                       \
+    }
+#define PIXEL_TILE(width, vectors)                                                                        \
+    static NOINLINE void NAME(pixel_tile_##width##_##vectors)(                                            \
+        const void *panel, ptrdiff_t channel_stride, const int32_t *tap_offset, int channels, int taps,   \
+        const void *weights, const void *bias, void *out, ptrdiff_t out_channel, int pixels) {            \
+        NAME(pixel_tile)(width, vectors, panel, channel_stride, tap_offset, channels, taps, weights,      \
+                         bias, out, out_channel, pixels);                                                 \
+    }
+#if TILE_PIXELS == 14
+#define EACH_CHANNEL_TILE(F)                                                                              \
+    F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) F(1, 9) F(1, 10) F(1, 11) F(1, 12)    \
+        F(1, 13) F(1, 14) F(2, 2) F(2, 3) F(2, 4) F(2, 5) F(2, 6) F(2, 7)
+#define EACH_PIXEL_TILE(F)                                                                                \
+    F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) F(2, 1) F(2, 2) F(2, 3) F(2, 4)       \
+        F(2, 5) F(2, 6) F(2, 7) F(2, 8) F(4, 1) F(4, 2) F(4, 3) F(4, 4) F(4, 5) F(8, 1) F(8, 2) F(8, 3)
+#define PIXEL_VECTORS {8, 8, 5, 3}
+#else
+#define EACH_CHANNEL_TILE(F) F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(2, 2) F(2, 3)
+#define EACH_PIXEL_TILE(F)                                                                                \
+    F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) F(2, 1) F(2, 2) F(2, 3) F(2, 4)       \
+        F(4, 1) F(4, 2) F(4, 3)
+#define PIXEL_VECTORS {8, 4, 3, 0}
+#endif
+EACH_CHANNEL_TILE(CHANNEL_TILE)
+EACH_PIXEL_TILE(PIXEL_TILE)
+
+static void NAME(pack_weights)(void *packed, const void *weights, ptrdiff_t row_stride, int rows,
+                               ptrdiff_t terms, int width) {
+    ELEMENT *p = packed;
+    const ELEMENT *w = weights;
+    if (width % LANES == 0 && rows == width) {
+        for (int k = 0; k < width; k += LANES) {
+            ptrdiff_t t = 0;
+            for (; t + LANES <= terms; t += LANES) {
+                vector square[LANES];
+                UNROLL for (int i = 0; i < LANES; i++) square[i] = vload(w + (k + i) * row_stride + t);
+                transpose(square);
+                UNROLL for (int i = 0; i < LANES; i++) vstore(p + (t + i) * width + k, square[i]);
+            }
+            for (; t < terms; t++)
+                for (int i = 0; i < LANES; i++)
+                    p[t * width + k + i] = w[(k + i) * row_stride + t];
+        }
+        return;
+    }
+    for (ptrdiff_t t = 0; t < terms; t++)
+        for (int k = 0; k < width; k++)
+            p[t * width + k] = k < rows ? w[k * row_stride + t] : 0;
+}
+
+#define CHANNEL_ENTRY(rows, pixels) .channel_tile[rows][pixels] = NAME(channel_tile_##rows##_##pixels),
+#define LOG2_1 0
+#define LOG2_2 1
+#define LOG2_4 2
+#define LOG2_8 3
+#define PIXEL_ENTRY(width, vectors) .pixel_tile[LOG2_##width][vectors] = NAME(pixel_tile_##width##_##vectors),
+static const element_kernels NAME(kernels) = {
+    .lanes = LANES,
+    .tile_pixels = TILE_PIXELS,
+    .pixel_vectors = PIXEL_VECTORS,
+    EACH_CHANNEL_TILE(CHANNEL_ENTRY) EACH_PIXEL_TILE(PIXEL_ENTRY).pack_weights = NAME(pack_weights),
+};

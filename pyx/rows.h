@@ -1,0 +1,108 @@
+/* Rows between storage and element types: the one place where dtypes are converted.
+ *
+ * load_row gathers a panel row through its runs (kernels.h), store_row writes a finished row back.
+ * Arrays may have any stride, also negative or unaligned; the strides that occur in practice get a loop
+ * the compiler can vectorise.
+ */
+
+/* float16 -> float32: shift the exponent into place and rescale, which is exact for subnormals too. */
+INLINE float half_to_float(uint16_t h) {
+    const uint32_t magnitude = h & 0x7fffu;
+    union { uint32_t u; float f; } x = {magnitude << 13}, infinite;
+    x.f *= 0x1p112f;
+    infinite.f = x.f;
+    infinite.u |= 0x7f800000u;
+    x.u = magnitude >= 0x7c00u ? infinite.u : x.u;
+    x.u |= (uint32_t)(h & 0x8000u) << 16;
+    return x.f;
+}
+
+/* float32 -> float16, to nearest even; NaN stays NaN. */
+INLINE uint16_t float_to_half(float value) {
+    union { float f; uint32_t u; } x = {value}, small;
+    const uint32_t sign = x.u & 0x80000000u;
+    x.u ^= sign;
+    small.u = x.u;
+    small.f += 0.5f; /* units in the last place are now those of a subnormal half */
+    const uint32_t subnormal = small.u - 0x3f000000u;
+    const uint32_t normal = (x.u - (112u << 23) + 0xfffu + ((x.u >> 13) & 1u)) >> 13;
+    const uint32_t special = x.u > 0x7f800000u ? 0x7e00u : 0x7c00u;
+    const uint32_t h = x.u >= 0x47800000u ? special : x.u < 0x38800000u ? subnormal : normal;
+    return (uint16_t)(h | sign >> 16);
+}
+
+INLINE float bfloat_to_float(uint16_t b) {
+    union { uint32_t u; float f; } x = {(uint32_t)b << 16};
+    return x.f;
+}
+
+INLINE uint16_t float_to_bfloat(float value) {
+    union { float f; uint32_t u; } x = {value};
+    const uint32_t rounded = (x.u + 0x7fffu + ((x.u >> 16) & 1u)) >> 16;
+    return (uint16_t)((x.u & 0x7fffffffu) > 0x7f800000u ? (x.u >> 16 | 0x40u) : rounded);
+}
+
+#define SAME(x) (x)
+#define ROW_NAME_(a, b, c) a##_##b##_##c
+#define ROW_NAME(a, b, c) ROW_NAME_(a, b, c)
+
+#if defined(__GNUC__)
+#define UNALIGNED_TYPE(type, name) typedef type name __attribute__((aligned(1), may_alias))
+#else
+#define UNALIGNED_TYPE(type, name) typedef type name /* x86 compilers without attributes allow it */
+#endif
+
+#define ROWS(name, type, element, to_element, to_storage)                                                 \
+    UNALIGNED_TYPE(type, ROW_NAME(any, name, ISA));                                                       \
+    INLINE void ROW_NAME(gather, name, ISA)(element *row, const char *source, ptrdiff_t stride,           \
+                                            ptrdiff_t n) {                                                \
+        const ROW_NAME(any, name, ISA) *p = (const void *)source;                                         \
+        if (stride == (ptrdiff_t)sizeof(type))                                                            \
+            for (ptrdiff_t i = 0; i < n; i++) row[i] = (element)to_element(p[i]);                         \
+        else if (stride == 2 * (ptrdiff_t)sizeof(type))                                                   \
+            for (ptrdiff_t i = 0; i < n; i++) row[i] = (element)to_element(p[2 * i]);                     \
+        else                                                                                              \
+            for (ptrdiff_t i = 0; i < n; i++)                                                             \
+                row[i] = (element)to_element(*(const ROW_NAME(any, name, ISA) *)(source + i * stride));   \
+    }                                                                                                     \
+    static void ROW_NAME(load, name, ISA)(void *row, const char *source, ptrdiff_t stride,                \
+                                          const panel_run *runs, int n_runs, const void *fill) {          \
+        const element v = *(const element *)fill;                                                         \
+        for (int r = 0; r < n_runs; r++) {                                                                \
+            element *part = (element *)row + runs[r].slot;                                                \
+            if (source == NULL || runs[r].source < 0)                                                     \
+                for (int i = 0; i < runs[r].length; i++) part[i] = v;                                     \
+            else                                                                                          \
+                ROW_NAME(gather, name, ISA)(part, source + runs[r].source * stride,                       \
+                                            runs[r].step * stride, runs[r].length);                       \
+        }                                                                                                 \
+    }                                                                                                     \
+    static void ROW_NAME(store, name, ISA)(char *target, ptrdiff_t stride, const void *values,            \
+                                           ptrdiff_t n) {                                                 \
+        const element *v = values;                                                                        \
+        if (stride == (ptrdiff_t)sizeof(type))                                                            \
+            for (ptrdiff_t i = 0; i < n; i++)                                                             \
+                ((ROW_NAME(any, name, ISA) *)(void *)target)[i] = (type)to_storage(v[i]);                 \
+        else                                                                                              \
+            for (ptrdiff_t i = 0; i < n; i++)                                                             \
+                *(ROW_NAME(any, name, ISA) *)(void *)(target + i * stride) = (type)to_storage(v[i]);      \
+    }
+
+ROWS(float32, float, float, SAME, SAME)
+ROWS(float64, double, double, SAME, SAME)
+ROWS(float16, uint16_t, float, half_to_float, float_to_half)
+ROWS(bfloat16, uint16_t, float, bfloat_to_float, float_to_bfloat)
+ROWS(int8, int8_t, uint32_t, SAME, SAME)
+ROWS(uint8, uint8_t, uint32_t, SAME, SAME)
+ROWS(int16, int16_t, uint64_t, SAME, SAME)
+ROWS(uint16, uint16_t, uint64_t, SAME, SAME)
+ROWS(int32, int32_t, uint64_t, SAME, SAME)
+ROWS(uint32, uint32_t, uint64_t, SAME, SAME)
+ROWS(int64, int64_t, uint64_t, SAME, SAME)
+ROWS(uint64, uint64_t, uint64_t, SAME, SAME)
+
+#define LOAD_ENTRY(name) ROW_NAME(load, name, ISA)
+#define STORE_ENTRY(name) ROW_NAME(store, name, ISA)
+#define EACH_STORAGE(F)                                                                                   \
+    {F(float32), F(float64), F(float16), F(bfloat16), F(int8), F(uint8), F(int16), F(uint16),             \
+     F(int32), F(uint32), F(int64), F(uint64)}
