@@ -44,8 +44,7 @@ STORAGE = {
     "int8": (4, I32), "uint8": (5, I32), "int16": (6, I64), "uint16": (7, I64),
     "int32": (8, I64), "uint32": (9, I64), "int64": (10, I64), "uint64": (11, I64),
 }
-# the type of a finished output is stored as it was computed: int32 is stored by the row of 8-bit inputs
-_STORE = {"int32": {I32: 4}, "uint64": {I64: 11}, "int64": {I64: 10}}
+OUTPUT = {"float32": 0, "float64": 1, "int32": 2, "int64": 3, "uint64": 3, "float16": 4, "bfloat16": 5}
 
 cdef enum:
     PANEL_BYTES = 320 * 1024    # a panel and a block of weights share a 1 MB second-level cache
@@ -300,7 +299,7 @@ cdef class ConvPlan:
         self.instruction_set = get_instruction_set()
         plan.kernels = _chosen.element[<int>element]
         plan.load_row = _chosen.load_row[<int>code]
-        plan.store_row = _chosen.store_row[<int>_STORE.get(out_storage, {}).get(element, STORAGE[out_storage][0])]
+        plan.store_row = _chosen.store_row[<int>OUTPUT[out_storage]]
         plan.itemsize = 8 if element in (F64, I64) else 4
         plan.batch, plan.groups = batch, groups
         plan.channels, plan.filters = in_channels // groups, out_channels // groups

@@ -58,6 +58,6 @@ static const kernel_set ROW_NAME(the, set, ISA) = {
     .usable = ROW_NAME(processor, has, ISA),
     .element = {&ROW_NAME(kernels, f32, ISA), &ROW_NAME(kernels, f64, ISA), &ROW_NAME(kernels, i32, ISA),
                 &ROW_NAME(kernels, i64, ISA)},
-    .load_row = EACH_STORAGE(LOAD_ENTRY),
-    .store_row = EACH_STORAGE(STORE_ENTRY),
+    .load_row = LOAD_ROWS,
+    .store_row = STORE_ROWS,
 };

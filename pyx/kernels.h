@@ -36,12 +36,14 @@ enum {
     PANEL_SLACK = 16 * MAX_PIXEL_VECTORS   /* elements readable past a panel: unused lanes of a tile */
 };
 
-/* What an array holds (storage), and what is computed with it (element). */
+/* What an input holds (storage), what is computed with it (element), and what an output holds: the
+ * element as it is, or a float rounded to 16 bits. */
 enum storage {
     FLOAT32, FLOAT64, FLOAT16, BFLOAT16, INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64,
     STORAGES
 };
 enum element { F32, F64, I32, I64, ELEMENTS };
+enum output { OUT_F32, OUT_F64, OUT_I32, OUT_I64, OUT_FLOAT16, OUT_BFLOAT16, OUTPUTS };
 
 /* A run of consecutive panel slots: `length` slots from `slot` on read input positions
  * source, source + step, ...; source < 0 means the fill value. Runs cover a row without gaps. */
@@ -54,7 +56,7 @@ typedef struct {
 typedef void load_row_function(void *row, const char *source, ptrdiff_t stride, const panel_run *runs,
                                int n_runs, const void *fill);
 
-/* IN values: `length` elements.  OUT target, `stride` bytes apart, rounded to the storage type. */
+/* IN values: `length` elements.  OUT target, `stride` bytes apart. */
 typedef void store_row_function(char *target, ptrdiff_t stride, const void *values, ptrdiff_t length);
 
 /* rows x pixels outputs (both are in the function's name in the table), `row_stride` slots apart,
@@ -91,7 +93,7 @@ typedef struct {
     int (*usable)(void); /* does this processor have it? */
     const element_kernels *element[ELEMENTS];
     load_row_function *load_row[STORAGES];
-    store_row_function *store_row[STORAGES];
+    store_row_function *store_row[OUTPUTS];
 } kernel_set;
 
 /* Best first; NULL where this build has none. */

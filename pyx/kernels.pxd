@@ -9,7 +9,6 @@ cdef extern from "kernels.h" nogil:
         MAX_PIXEL_VECTORS
         CHANNEL_VECTORS
         PANEL_SLACK
-        STORAGES
         F32
         F64
         I32
@@ -45,7 +44,7 @@ cdef extern from "kernels.h" nogil:
         int (*usable)() noexcept
         const element_kernels *element[4]
         load_row_function *load_row[12]
-        store_row_function *store_row[12]
+        store_row_function *store_row[6]
 
     const kernel_set *implicitpad_avx512
     const kernel_set *implicitpad_avx2

@@ -52,20 +52,20 @@ INLINE uint16_t float_to_bfloat(float value) {
 #define UNALIGNED_TYPE(type, name) typedef type name /* x86 compilers without attributes allow it */
 #endif
 
-#define ROWS(name, type, element, to_element, to_storage)                                                 \
+#define LOAD_ROW(name, type, element, convert)                                                            \
     UNALIGNED_TYPE(type, ROW_NAME(any, name, ISA));                                                       \
     INLINE void ROW_NAME(gather, name, ISA)(element *row, const char *source, ptrdiff_t stride,           \
                                             ptrdiff_t n) {                                                \
         const ROW_NAME(any, name, ISA) *p = (const void *)source;                                         \
         if (stride == (ptrdiff_t)sizeof(type))                                                            \
-            for (ptrdiff_t i = 0; i < n; i++) row[i] = (element)to_element(p[i]);                         \
+            for (ptrdiff_t i = 0; i < n; i++) row[i] = (element)convert(p[i]);                            \
         else if (stride == 2 * (ptrdiff_t)sizeof(type))                                                   \
-            for (ptrdiff_t i = 0; i < n; i++) row[i] = (element)to_element(p[2 * i]);                     \
+            for (ptrdiff_t i = 0; i < n; i++) row[i] = (element)convert(p[2 * i]);                        \
         else                                                                                              \
             for (ptrdiff_t i = 0; i < n; i++)                                                             \
-                row[i] = (element)to_element(*(const ROW_NAME(any, name, ISA) *)(source + i * stride));   \
+                row[i] = (element)convert(*(const ROW_NAME(any, name, ISA) *)(source + i * stride));      \
     }                                                                                                     \
-    static void ROW_NAME(load, name, ISA)(void *row, const char *source, ptrdiff_t stride,                \
+    static void ROW_NAME(load_row, name, ISA)(void *row, const char *source, ptrdiff_t stride,                \
                                           const panel_run *runs, int n_runs, const void *fill) {          \
         const element v = *(const element *)fill;                                                         \
         for (int r = 0; r < n_runs; r++) {                                                                \
@@ -76,33 +76,42 @@ INLINE uint16_t float_to_bfloat(float value) {
                 ROW_NAME(gather, name, ISA)(part, source + runs[r].source * stride,                       \
                                             runs[r].step * stride, runs[r].length);                       \
         }                                                                                                 \
-    }                                                                                                     \
-    static void ROW_NAME(store, name, ISA)(char *target, ptrdiff_t stride, const void *values,            \
-                                           ptrdiff_t n) {                                                 \
-        const element *v = values;                                                                        \
-        if (stride == (ptrdiff_t)sizeof(type))                                                            \
-            for (ptrdiff_t i = 0; i < n; i++)                                                             \
-                ((ROW_NAME(any, name, ISA) *)(void *)target)[i] = (type)to_storage(v[i]);                 \
-        else                                                                                              \
-            for (ptrdiff_t i = 0; i < n; i++)                                                             \
-                *(ROW_NAME(any, name, ISA) *)(void *)(target + i * stride) = (type)to_storage(v[i]);      \
     }
 
-ROWS(float32, float, float, SAME, SAME)
-ROWS(float64, double, double, SAME, SAME)
-ROWS(float16, uint16_t, float, half_to_float, float_to_half)
-ROWS(bfloat16, uint16_t, float, bfloat_to_float, float_to_bfloat)
-ROWS(int8, int8_t, uint32_t, SAME, SAME)
-ROWS(uint8, uint8_t, uint32_t, SAME, SAME)
-ROWS(int16, int16_t, uint64_t, SAME, SAME)
-ROWS(uint16, uint16_t, uint64_t, SAME, SAME)
-ROWS(int32, int32_t, uint64_t, SAME, SAME)
-ROWS(uint32, uint32_t, uint64_t, SAME, SAME)
-ROWS(int64, int64_t, uint64_t, SAME, SAME)
-ROWS(uint64, uint64_t, uint64_t, SAME, SAME)
+#define STORE_ROW(name, type, element, convert)                                                           \
+    static void ROW_NAME(store_row, name, ISA)(char *target, ptrdiff_t stride, const void *values,            \
+                                           ptrdiff_t n) {                                                 \
+        UNALIGNED_TYPE(type, any);                                                                        \
+        const element *v = values;                                                                        \
+        if (stride == (ptrdiff_t)sizeof(type))                                                            \
+            for (ptrdiff_t i = 0; i < n; i++) ((any *)(void *)target)[i] = convert(v[i]);                 \
+        else                                                                                              \
+            for (ptrdiff_t i = 0; i < n; i++) *(any *)(void *)(target + i * stride) = convert(v[i]);      \
+    }
 
-#define LOAD_ENTRY(name) ROW_NAME(load, name, ISA)
-#define STORE_ENTRY(name) ROW_NAME(store, name, ISA)
-#define EACH_STORAGE(F)                                                                                   \
-    {F(float32), F(float64), F(float16), F(bfloat16), F(int8), F(uint8), F(int16), F(uint16),             \
-     F(int32), F(uint32), F(int64), F(uint64)}
+LOAD_ROW(float32, float, float, SAME)
+LOAD_ROW(float64, double, double, SAME)
+LOAD_ROW(float16, uint16_t, float, half_to_float)
+LOAD_ROW(bfloat16, uint16_t, float, bfloat_to_float)
+LOAD_ROW(int8, int8_t, uint32_t, SAME)
+LOAD_ROW(uint8, uint8_t, uint32_t, SAME)
+LOAD_ROW(int16, int16_t, uint64_t, SAME)
+LOAD_ROW(uint16, uint16_t, uint64_t, SAME)
+LOAD_ROW(int32, int32_t, uint64_t, SAME)
+LOAD_ROW(uint32, uint32_t, uint64_t, SAME)
+LOAD_ROW(int64, int64_t, uint64_t, SAME)
+LOAD_ROW(uint64, uint64_t, uint64_t, SAME)
+
+STORE_ROW(f32, float, float, SAME)
+STORE_ROW(f64, double, double, SAME)
+STORE_ROW(i32, uint32_t, uint32_t, SAME)
+STORE_ROW(i64, uint64_t, uint64_t, SAME)
+STORE_ROW(half, uint16_t, float, float_to_half)
+STORE_ROW(bfloat, uint16_t, float, float_to_bfloat)
+
+#define LOAD(name) ROW_NAME(load_row, name, ISA)
+#define STORE(name) ROW_NAME(store_row, name, ISA)
+#define LOAD_ROWS                                                                                         \
+    {LOAD(float32), LOAD(float64), LOAD(float16), LOAD(bfloat16), LOAD(int8), LOAD(uint8), LOAD(int16),   \
+     LOAD(uint16), LOAD(int32), LOAD(uint32), LOAD(int64), LOAD(uint64)}
+#define STORE_ROWS {STORE(f32), STORE(f64), STORE(i32), STORE(i64), STORE(half), STORE(bfloat)}

@@ -18,8 +18,8 @@
 #endif
 
 #define vector NAME(vector)
-#define vload NAME(load)
-#define vstore NAME(store)
+#define vload NAME(vload)
+#define vstore NAME(vstore)
 #define store_first NAME(store_first)
 #define broadcast NAME(broadcast)
 #define transpose NAME(transpose)
