@@ -74,29 +74,22 @@ def save(
         figure = Figure(figsize=(18, 9.6), layout="constrained")
         grid = figure.add_gridspec(2, 4)
         figure.suptitle(
-            f"A smoothing filter of {len(DILATIONS)} layers looks up to {REACH} pixels beyond the edge of "
-            "its picture. What should it find there?",
+            f"A smoothing filter of {len(DILATIONS)} layers looks up to {REACH} pixels beyond the "
+            "edge of its picture. What should it find there?",
             fontsize=19,
         )
         above = [figure.add_subplot(grid[0, k]) for k in range(4)]
         below = [figure.add_subplot(grid[1, k]) for k in (2, 3)]
         draw_input(above[0], whole)
-        draw_result(
-            above[1], truth, "The right answer: filtered with\nthe whole picture in sight", None
-        )
-        for k, way, title, padding in (
-            (0, "zeros", "Fake zeros in every layer:\nthe edges turn dark", np.zeros(3)),
-            (
-                1,
-                "implicit",
-                "Implicit padding with the median colour\nof the border: no dark edges",
-                fill,
-            ),
-        ):
-            picture, error = ways[way]
-            draw_result(above[2 + k], picture, title, padding)
-            top = float(np.quantile(ways["zeros"][1], 0.99)) or 1
-            shown = below[k].imshow(error, vmin=0, vmax=top, cmap="magma_r")
+        title = "The right answer: filtered with\nthe whole picture in sight"
+        draw_result(above[1], truth, title, None)
+        title = "Fake zeros in every layer:\nthe edges turn dark"
+        draw_result(above[2], ways["zeros"][0], title, np.zeros(3))
+        title = "Implicit padding with the median colour\nof the border: no dark edges"
+        draw_result(above[3], ways["implicit"][0], title, fill)
+        top = float(np.quantile(ways["zeros"][1], 0.99)) or 1
+        for axes, way in zip(below, ("zeros", "implicit"), strict=True):
+            shown = axes.imshow(ways[way][1], vmin=0, vmax=top, cmap="magma_r")
         below[0].set_title("Error of fake zeros")
         below[1].set_title("Error of implicit padding")
         bar = figure.colorbar(shown, ax=below, extend="max")

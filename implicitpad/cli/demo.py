@@ -132,9 +132,8 @@ def demo(image: Path | None, size: int, output: Path) -> None:
             progress.update(task, advance=1, description=title)
             outcomes[way] = run(way, problem, truth)
         progress.update(task, advance=1, description="the figure")
-        _figure.save(
-            output, whole, truth, fill, {k: (o.result, o.error) for k, o in outcomes.items()}
-        )
+        pictures = {way: (o.result, o.error) for way, o in outcomes.items()}
+        _figure.save(output, whole, truth, fill, pictures)
 
     zeros, explicit, implicit = outcomes.values()
     if not np.array_equal(implicit.result, explicit.result):

@@ -7,11 +7,11 @@ from importlib.metadata import version
 
 import click
 import numpy as np
-from implicitpad._threads import get_num_threads
 from rich.console import Console
 from rich.table import Table
 
 from implicitpad import _conv_cpu
+from implicitpad._threads import get_num_threads
 
 
 def gpu() -> str:
