@@ -2,27 +2,36 @@
 # Later runs reinstall only when pyproject.toml, setup.py or a file in pyx/ has changed.
 PYTHON ?= python3
 IMAGE ?=
+TESTS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 BUILD := $(PIP) --no-build-isolation
 SOURCES := setup.py pyproject.toml $(wildcard pyx/*.pyx pyx/*.pxd pyx/*.c pyx/*.h)
 
-.PHONY: demo test lint bench clean
+C_FILES := $(wildcard pyx/*.c pyx/*.h cuda/*.cu cuda/*.cuh)
+STUBBED := implicitpad._conv_cpu
+
+.PHONY: demo test lint format bench clean
 
 demo: $(VENV)/built
 	@$(BIN)/implicitpad demo $(IMAGE)
 
 test: $(VENV)/built
-	@$(BIN)/python -m pytest --quiet
+	@$(BIN)/python -m pytest --quiet $(TESTS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/cython-lint pyx
-	$(BIN)/clang-format --dry-run --Werror $(wildcard pyx/*.c pyx/*.h cuda/*.cu cuda/*.cuh)
+	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest $(STUBBED) --allowlist .ci/stubtest-allowlist.txt
+
+format: $(VENV)/dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i $(C_FILES)
 
 bench: $(VENV)/built
 	@for script in benchmarks/[a-z]*.py; do $(BIN)/python $$script; done

@@ -1,11 +1,9 @@
 """Build the compiled modules: what pyproject.toml cannot say.
 
-Environment: IMPLICITPAD_OPENMP=0 builds without OpenMP, IMPLICITPAD_CHECKED=1 with Cython's bounds
-checks; on Windows IMPLICITPAD_CLANG=1 compiles with clang-cl instead of MSVC.
+Environment: IMPLICITPAD_OPENMP=0 builds without OpenMP, IMPLICITPAD_CHECKED=1 with bounds checks.
 """
 
 import os
-import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from glob import glob
@@ -75,9 +73,6 @@ class BuildExtensions(build_ext):
 
     def build_extensions(self):
         msvc = self.compiler.compiler_type == "msvc"
-        if msvc and os.environ.get("IMPLICITPAD_CLANG") == "1":
-            self.compiler.initialize()
-            self.compiler.cc = shutil.which("clang-cl")
         flags, link_flags = self.openmp(OPENMP_MSVC if msvc else OPENMP_UNIX)
         for extension in self.extensions:
             extension.extra_compile_args = (MSVC_FLAGS if msvc else UNIX_FLAGS) + flags
