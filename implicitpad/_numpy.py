@@ -27,7 +27,7 @@ class _Whole:
     mode = "constant"
 
     def __init__(self, out: int) -> None:
-        self.size = self.out = out
+        self.size = self.out = self.virtual = out
 
 
 class PackedConv:
@@ -37,7 +37,7 @@ class PackedConv:
     """
 
     def __init__(self, geometry: ConvGeometry, weight: Array, bias: Array | None) -> None:
-        self._terms = np.ascontiguousarray(weight, dtype=geometry.compute)
+        self.terms = np.ascontiguousarray(weight, dtype=geometry.compute)
         shape = (geometry.out_channels,)
         if bias is None:
             self._bias = np.zeros(shape, geometry.compute)
@@ -71,7 +71,7 @@ class PackedConv:
         key = (plan.instruction_set, plan.layout, plan.blocks)
         packed = self._packed.get(key)
         if packed is None:
-            packed = self._packed[key] = (plan.pack(self._terms), plan.pack_bias(self._bias))
+            packed = self._packed[key] = (plan.pack(self.terms), plan.pack_bias(self._bias))
         return packed
 
 
@@ -102,7 +102,7 @@ def conv(geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | 
     plan = packed.plan(geometry, axes, direct)
     weights, bias = packed.buffers(plan)
     fill = geometry.fill.astype(geometry.compute)
-    plan.run(_raw(x), weights, bias, fill, _raw(y))
+    plan.run(_raw(x), packed.terms, weights, bias, fill, _raw(y))
     return out
 
 

@@ -17,11 +17,13 @@ from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyO
 from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int32_t, uintptr_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
 
 from index_map cimport CIRCULAR, CONSTANT, REFLECT, REPLICATE, SYMMETRIC, Mode
 from index_map cimport source_index as _source_index
 from kernels cimport *
 from panel cimport *
+from tasks cimport *
 
 cdef extern from *:
     """
@@ -50,6 +52,9 @@ cdef enum:
     PANEL_BYTES = 320 * 1024    # a panel and a block of weights share a 1 MB second-level cache
     MACS_PER_THREAD = 250000    # below this a second thread costs more than it brings
     ALIGNMENT = 64
+    TRANSFORMED_BYTES = 400 * 1024  # of a block's transformed inputs
+    TRANSFORM = 48              # cycles to transform a vector of tiles, in or out
+    MIN_TILES = 12
 
 cdef const kernel_set *_chosen = NULL
 
@@ -114,168 +119,6 @@ cdef class Buffer:
         free(self.memory)
 
 
-cdef struct Call:
-    const char *x               # input, byte strides of N, C, D, H, W
-    Py_ssize_t x_stride[5]
-    char *y                     # output, the same
-    Py_ssize_t y_stride[5]
-    const char *weights
-    const char *bias
-    const char *fill
-    Py_ssize_t fill_stride      # bytes from one channel's fill to the next, or 0
-
-
-cdef struct Plan:
-    const element_kernels *kernels
-    load_row_function *load_row
-    store_row_function *store_row
-    int itemsize                # of an element
-    int batch, groups
-    int channels, filters       # of one group
-    int taps
-    int32_t *tap_offset
-    PanelAxis axis[3]
-    Py_ssize_t plane            # slots of a panel in axes 1 and 2
-    Py_ssize_t channel_stride   # slots from one channel of a panel to the next
-    bint channel_lanes          # which register tile
-    int n_blocks                # blocks of output channels in a group
-    int32_t *first              # first channel of each block
-    int32_t *width              # its channels: the packed width
-    Py_ssize_t group_weights    # elements
-    int group_bias
-    int shares                  # tasks that divide the output channels of one panel
-    int threads
-    bint direct                 # results can be stored as they leave the registers
-    Py_ssize_t scratch_at, source_at, runs_at, workspace   # byte offsets in a thread's workspace
-
-
-cdef inline int even_start(int index, int parts, int total) noexcept nogil:
-    """Where part `index` begins when `total` is cut into `parts` as evenly as possible."""
-    return <int>(<long long>index * total // parts)
-
-
-cdef void fill_panel(const Plan *plan, const Call *call, int image, int group, const int *first,
-                     char *workspace) noexcept nogil:
-    cdef int32_t *source = <int32_t *>(workspace + plan.source_at)
-    cdef int32_t *source_h = source + plan.axis[0].slots
-    cdef int32_t *source_w = source_h + plan.axis[1].slots
-    cdef panel_run *runs = <panel_run *>(workspace + plan.runs_at)
-    cdef int c, d, h, n_runs, channel
-    cdef const char *x
-    cdef const char *row
-    cdef char *target
-    slot_sources(&plan.axis[0], first[0], source)
-    slot_sources(&plan.axis[1], first[1], source_h)
-    slot_sources(&plan.axis[2], first[2], source_w)
-    n_runs = runs_of(source_w, plan.axis[2].slots, runs)
-    for c in range(plan.channels):
-        channel = group * plan.channels + c
-        x = call.x + image * call.x_stride[0] + channel * call.x_stride[1]
-        target = workspace + c * plan.channel_stride * plan.itemsize
-        for d in range(plan.axis[0].slots):
-            for h in range(plan.axis[1].slots):
-                row = NULL
-                if source[d] >= 0 and source_h[h] >= 0:
-                    row = x + source[d] * call.x_stride[2] + source_h[h] * call.x_stride[3]
-                plan.load_row(target, row, call.x_stride[4], runs, n_runs,
-                              call.fill + channel * call.fill_stride)
-                target += <Py_ssize_t>plan.axis[2].slots * plan.itemsize
-
-
-cdef void tile_row(const Plan *plan, const Call *call, int group, int block, const char *panel, int rows,
-                   int pixels, char *out, Py_ssize_t out_channel, Py_ssize_t out_row) noexcept nogil:
-    """One block of output channels at `rows` rows of `pixels` outputs (rows > 1 only for channel tiles)."""
-    cdef int first = plan.first[block], width = plan.width[block]
-    cdef int log2 = 0, t, n, at, count, vectors
-    cdef int lanes = plan.kernels.lanes
-    cdef Py_ssize_t terms = <Py_ssize_t>plan.channels * plan.taps
-    cdef const char *weights = call.weights + (group * plan.group_weights + first * terms) * plan.itemsize
-    cdef const char *bias = call.bias + (<Py_ssize_t>group * plan.group_bias + first) * plan.itemsize
-    if plan.channel_lanes:
-        n = (pixels * rows + plan.kernels.tile_pixels - 1) // plan.kernels.tile_pixels
-        count = plan.filters - first if plan.filters - first < width else width
-        for t in range(n):
-            at = even_start(t, n, pixels)
-            plan.kernels.channel_tile[rows][even_start(t + 1, n, pixels) - at](
-                panel + at * plan.itemsize, plan.channel_stride, plan.axis[2].slots, plan.tap_offset,
-                plan.channels, plan.taps, weights, bias, out + at * plan.itemsize, out_channel, out_row, count)
-        return
-    while 1 << log2 < width:
-        log2 += 1
-    vectors = (pixels + lanes - 1) // lanes
-    n = (vectors + plan.kernels.pixel_vectors[log2] - 1) // plan.kernels.pixel_vectors[log2]
-    for t in range(n):
-        at = even_start(t, n, vectors)
-        count = even_start(t + 1, n, vectors) - at
-        plan.kernels.pixel_tile[log2][count](
-            panel + at * lanes * plan.itemsize, plan.channel_stride, plan.tap_offset, plan.channels, plan.taps,
-            weights, bias, out + at * lanes * plan.itemsize, out_channel,
-            count * lanes if at + count < vectors else pixels - at * lanes)
-
-
-cdef void tile_block(const Plan *plan, const Call *call, int image, int group, const int *first, const int *size,
-                     int block_from, int block_to, char *workspace) noexcept nogil:
-    """All outputs of one block, for output-channel blocks block_from ... block_to - 1."""
-    cdef int item = plan.itemsize
-    cdef int row_step = 1, block, d, h, k, row, rows, b, b_step, last
-    cdef char *scratch = workspace + plan.scratch_at
-    cdef Py_ssize_t area = <Py_ssize_t>size[1] * size[2]
-    cdef const char *panel
-    cdef char *out
-    cdef char *y = (call.y + image * call.y_stride[0] + group * plan.filters * call.y_stride[1]
-                    + first[0] * call.y_stride[2] + first[1] * call.y_stride[3] + first[2] * call.y_stride[4])
-    if plan.channel_lanes and 1 < size[2] <= plan.kernels.tile_pixels // 2:
-        row_step = 2
-    # Channel tiles reuse a block of weights over all pixels; pixel tiles reuse a row over all weights.
-    # Outputs that need converting pass through a scratch block, one block of channels at a time.
-    b_step = 1 if plan.channel_lanes or not plan.direct else block_to - block_from
-    block = block_from
-    while block < block_to:
-        for d in range(size[0]):
-            for row in range((size[1] + row_step - 1) // row_step):
-                h = row * row_step
-                rows = row_step if h + row_step <= size[1] else 1
-                panel = workspace + (d * plan.plane + <Py_ssize_t>h * plan.axis[2].slots) * item
-                for b in range(block, block + b_step):
-                    if plan.direct:
-                        out = (y + plan.first[b] * call.y_stride[1] + d * call.y_stride[2]
-                               + h * call.y_stride[3])
-                        tile_row(plan, call, group, b, panel, rows, size[2], out, call.y_stride[1] // item,
-                                 call.y_stride[3] // item)
-                    else:
-                        tile_row(plan, call, group, b, panel, rows, size[2],
-                                 scratch + (d * area + h * size[2]) * item, size[0] * area, size[2])
-        last = 0 if plan.direct else plan.filters - plan.first[block]
-        for k in range(last if last < plan.width[block] else plan.width[block]):
-            for d in range(size[0]):
-                for h in range(size[1]):
-                    plan.store_row(y + (plan.first[block] + k) * call.y_stride[1] + d * call.y_stride[2]
-                                   + h * call.y_stride[3], call.y_stride[4],
-                                   scratch + ((k * size[0] + d) * area + h * size[2]) * item, size[2])
-        block += b_step
-
-
-cdef void run_task(const Plan *plan, const Call *call, Py_ssize_t task, char *workspace) noexcept nogil:
-    cdef int first[3]
-    cdef int size[3]
-    cdef int a, index, share
-    cdef int group
-    share = <int>(task % plan.shares)
-    task //= plan.shares
-    for a in range(2, -1, -1):
-        index = <int>(task % plan.axis[a].blocks)
-        task //= plan.axis[a].blocks
-        first[a] = index * plan.axis[a].block
-        size[a] = plan.axis[a].out - first[a]
-        if size[a] > plan.axis[a].block:
-            size[a] = plan.axis[a].block
-    group = <int>(task % plan.groups)
-    fill_panel(plan, call, <int>(task // plan.groups), group, first, workspace)
-    tile_block(plan, call, <int>(task // plan.groups), group, first, size,
-               even_start(share, plan.shares, plan.n_blocks), even_start(share + 1, plan.shares, plan.n_blocks),
-               workspace)
-
-
 cdef class ConvPlan:
     """One convolution geometry, resolved for the chosen instruction set.
 
@@ -286,7 +129,7 @@ cdef class ConvPlan:
     cdef const kernel_set *kernel_set
     cdef Buffer memory
     cdef readonly str instruction_set
-    cdef readonly str layout            # of the packed weights: "channel" or "pixel" tile
+    cdef readonly str layout            # of the packed weights: "channel" or "pixel" tile, or "winograd"
     cdef readonly Py_ssize_t workspace  # bytes for each thread
     cdef readonly int threads
     cdef readonly tuple blocks
@@ -309,9 +152,14 @@ cdef class ConvPlan:
             plan.axis[a].out = axis.out
             plan.axis[a].kernel, plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, axis.stride, axis.dilation
             plan.axis[a].virtual = (axis.out - 1) * axis.stride + axis.extent
+            plan.out[a] = axis.out
             plan.taps *= axis.kernel
-        self._choose_tile()
-        self._choose_blocks()
+        plan.tile = 1
+        cost = self._choose_tile()
+        if self._winograd_wins(cost):
+            self._choose_winograd()
+        else:
+            self._choose_blocks()
         self._divide(threads)
         self._allocate(axes)
 
@@ -346,10 +194,53 @@ cdef class ConvPlan:
         else:
             widths = [width] * ceil_div(filters, width)
         plan.channel_lanes = self.layout == "channel"
-        plan.n_blocks = len(widths)
-        plan.group_bias = sum(widths)
-        plan.group_weights = <Py_ssize_t>plan.group_bias * plan.channels * plan.taps
+        self._set_widths(widths, plan.channels * plan.taps)
+        return min(pixel_cost, channel_cost)
+
+    cdef _set_widths(self, widths, Py_ssize_t terms):
+        self.plan.n_blocks = len(widths)
+        self.plan.group_bias = sum(widths)
+        self.plan.group_weights = self.plan.group_bias * terms
         self.blocks = tuple(widths)
+
+    cdef bint _winograd_wins(self, double direct):
+        """Compare cycles for two rows of outputs of one channel, by the same model as above.
+
+        The transforms take about TRANSFORM cycles for a vector of tiles. With few tiles the transformed
+        weights, 16/9 of the weights, are read too often for what is computed with them.
+        """
+        cdef Plan *plan = &self.plan
+        if plan.kernels.winograd == NULL:
+            return False
+        for a in range(1, 3):
+            if plan.axis[a].kernel != 3 or plan.axis[a].stride != 1 or plan.axis[a].dilation != 1:
+                return False
+        rows, tiles = ceil_div(plan.out[1], 2), ceil_div(plan.out[2], 2)
+        if rows * tiles < MIN_TILES:
+            return False
+        width = CHANNEL_VECTORS * plan.kernels.lanes
+        products = 16 * ceil_div(plan.filters, width) * tiles
+        vectors = ceil_div(tiles, plan.kernels.lanes)
+        transforms = TRANSFORM * vectors * (1 + plan.filters / plan.channels)
+        return 2 * rows * (products + transforms) < 0.9 * plan.out[1] * 9 * 2 * direct
+
+    cdef _choose_winograd(self):
+        """Blocks of whole tiles: enough for the register tile, few enough for the second-level cache."""
+        cdef Plan *plan = &self.plan
+        width = CHANNEL_VECTORS * plan.kernels.lanes
+        terms = plan.channels * plan.axis[0].kernel
+        self.layout = "winograd"
+        self._set_widths([width] * ceil_div(plan.filters, width), 16 * terms)
+        plan.tile = 2
+        for a in range(1, 3):
+            plan.axis[a].out = ceil_div(plan.out[a], 2)
+            plan.axis[a].kernel, plan.axis[a].stride = 4, 2
+            plan.axis[a].virtual = 2 * plan.axis[a].out + 2
+        tiles = TRANSFORMED_BYTES // (16 * terms * plan.itemsize)
+        tiles = min(max(tiles, plan.kernels.tile_pixels), 4 * plan.kernels.tile_pixels)
+        columns = ceil_div(plan.axis[2].out, ceil_div(plan.axis[2].out, min(tiles, 28)))
+        rows = max(1, min(plan.axis[1].out, tiles // columns))
+        self._panel_bytes((1, rows, columns))
 
     cdef Py_ssize_t _panel_bytes(self, tuple block):
         cdef Plan *plan = &self.plan
@@ -411,8 +302,14 @@ cdef class ConvPlan:
         cdef int32_t *memory
         cdef Mode mode
         cdef Py_ssize_t before, size
-        scratch = 0
-        if not plan.direct:
+        scratch = transformed = products = 0
+        if plan.tile > 1:
+            tiles = plan.axis[1].block * plan.axis[2].block
+            plan.lane_slots = <int>ceil_div(tiles + plan.kernels.lanes, plan.kernels.lanes) * plan.kernels.lanes
+            transformed = 16 * plan.channels * plan.axis[0].kernel * plan.lane_slots * plan.itemsize
+            products = 16 * self.blocks[0] * plan.lane_slots * plan.itemsize
+            scratch = 4 * plan.axis[2].block * plan.itemsize
+        elif not plan.direct:
             scratch = max(self.blocks) * plan.itemsize
             for a in range(3):
                 scratch *= plan.axis[a].block
@@ -420,12 +317,16 @@ cdef class ConvPlan:
         plan.scratch_at = ceil_div((plan.channel_stride * plan.channels + PANEL_SLACK) * plan.itemsize, 64) * 64
         plan.source_at = ceil_div(plan.scratch_at + scratch, 64) * 64
         plan.runs_at = ceil_div(plan.source_at + slots * sizeof(int32_t), 64) * 64
-        plan.workspace = ceil_div(plan.runs_at + plan.axis[2].slots * sizeof(panel_run), 4096) * 4096 + 64
+        plan.transformed_at = ceil_div(plan.runs_at + plan.axis[2].slots * sizeof(panel_run), 64) * 64
+        plan.products_at = ceil_div(plan.transformed_at + transformed, 64) * 64
+        # a line more than whole pages: threads' workspaces must not share cache sets
+        plan.workspace = ceil_div(plan.products_at + products, 4096) * 4096 + 64
         self.workspace = plan.workspace
-        entries = plan.taps + 2 * plan.n_blocks + sum(plan.axis[a].virtual for a in range(3))
+        taps = plan.axis[0].kernel * plan.axis[1].kernel * plan.axis[2].kernel
+        entries = taps + 2 * plan.n_blocks + sum(plan.axis[a].virtual for a in range(3))
         self.memory = Buffer(entries * sizeof(int32_t))
         memory = <int32_t *>self.memory.data
-        plan.tap_offset, memory = memory, memory + plan.taps
+        plan.tap_offset, memory = memory, memory + <int>taps
         plan.first, memory = memory, memory + plan.n_blocks
         plan.width, memory = memory, memory + plan.n_blocks
         for b in range(plan.n_blocks):
@@ -435,7 +336,8 @@ cdef class ConvPlan:
             plan.axis[a].source, memory = memory, memory + plan.axis[a].virtual
             mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
             for v in range(plan.axis[a].virtual):
-                plan.axis[a].source[v] = <int32_t>_source_index(v - before, size, mode)
+                # whole tiles may look one position too far; only outputs that are not stored depend on it
+                plan.axis[a].source[v] = <int32_t>_source_index(v - before, size, mode) if v < axes[a].virtual else -1
         b = 0
         for t0 in range(plan.axis[0].kernel):
             for t1 in range(plan.axis[1].kernel):
@@ -450,43 +352,52 @@ cdef class ConvPlan:
         cdef Plan *plan = &self.plan
         cdef Py_ssize_t terms = <Py_ssize_t>plan.channels * plan.taps
         cdef Buffer packed = Buffer(plan.groups * plan.group_weights * plan.itemsize)
+        cdef Buffer block = Buffer(terms * max(self.blocks) * plan.itemsize if plan.tile > 1 else 0)
         cdef Py_buffer view
         cdef const char *source
+        cdef char *target = packed.data
         cdef int group, b, rows
         PyObject_GetBuffer(weights, &view, PyBUF_STRIDES)
-        source = <const char *>view.buf
         with nogil:
             for group in range(plan.groups):
                 for b in range(plan.n_blocks):
+                    source = <const char *>view.buf + (group * plan.filters + plan.first[b]) * terms * plan.itemsize
                     rows = plan.filters - plan.first[b]
-                    plan.kernels.pack_weights(
-                        packed.data + (group * plan.group_weights + plan.first[b] * terms) * plan.itemsize,
-                        source + (group * plan.filters + plan.first[b]) * terms * plan.itemsize, terms,
-                        rows if rows < plan.width[b] else plan.width[b], terms, plan.width[b])
+                    if rows > plan.width[b]:
+                        rows = plan.width[b]
+                    plan.kernels.pack_weights(block.data if plan.tile > 1 else target, source, terms, rows, terms,
+                                              plan.width[b])
+                    if plan.tile > 1:
+                        plan.kernels.winograd.weights(block.data, target, terms // 9, plan.width[b])
+                        target += 16 * (terms // 9) * plan.width[b] * plan.itemsize
+                    else:
+                        target += terms * plan.width[b] * plan.itemsize
         PyBuffer_Release(&view)
         return packed
 
     def pack_bias(self, bias):
-        """Bias (out_channels,) of the element type, each group padded to its packed width."""
+        """Bias (out_channels,) of the element type, each group padded to its packed width; then zeros."""
         cdef Plan *plan = &self.plan
-        cdef Buffer packed = Buffer(plan.groups * plan.group_bias * plan.itemsize)
+        cdef size_t size = plan.group_bias * plan.itemsize, filters = plan.filters * plan.itemsize
+        cdef size_t zeros = max(self.blocks) * plan.itemsize
+        cdef Buffer packed = Buffer(plan.groups * size + zeros)
         cdef Py_buffer view
         cdef int group
+        memset(packed.data, 0, plan.groups * size + zeros)
         PyObject_GetBuffer(bias, &view, PyBUF_STRIDES)
         for group in range(plan.groups):
-            target = packed.data + group * plan.group_bias * plan.itemsize
-            for b in range(plan.group_bias * plan.itemsize):
-                target[b] = 0
-            for b in range(plan.filters * plan.itemsize):
-                target[b] = (<const char *>view.buf)[group * plan.filters * plan.itemsize + b]
+            memcpy(packed.data + group * size, <const char *>view.buf + group * filters, filters)
         PyBuffer_Release(&view)
         return packed
 
-    def run(self, x, Buffer weights, Buffer bias, fill, y):
-        """Convolve x (N, C, D, H, W) into y (N, K, D', H', W'); `fill`: element type, () or (C,)."""
+    def run(self, x, terms, Buffer weights, Buffer bias, fill, y):
+        """Convolve x (N, C, D, H, W) into y (N, K, D', H', W').
+
+        `terms`: the weights that `weights` was packed from; `fill`: element type, () or (C,).
+        """
         cdef Plan *plan = &self.plan
         cdef Call call
-        cdef Py_buffer x_view, y_view, fill_view
+        cdef Py_buffer x_view, y_view, fill_view, terms_view
         cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.groups * plan.shares, task
         cdef int a
         for a in range(3):
@@ -497,7 +408,13 @@ cdef class ConvPlan:
         PyObject_GetBuffer(fill, &fill_view, PyBUF_STRIDES)
         call.x, call.y, call.fill = <const char *>x_view.buf, <char *>y_view.buf, <const char *>fill_view.buf
         call.fill_stride = plan.itemsize if fill_view.ndim else 0
-        call.weights, call.bias = weights.data, bias.data
+        PyObject_GetBuffer(terms, &terms_view, PyBUF_STRIDES)
+        call.weights, call.bias, call.terms = weights.data, bias.data, <const char *>terms_view.buf
+        call.no_bias = bias.data + plan.groups * plan.group_bias * plan.itemsize
+        if plan.tile > 1:  # lanes past the last tile are read before they are written: make them finite
+            for a in range(plan.threads):
+                memset(workspace.data + a * plan.workspace + plan.products_at, 0,
+                       plan.workspace - plan.products_at)
         for a in range(5):
             call.x_stride[a], call.y_stride[a] = x_view.strides[a], y_view.strides[a]
         with nogil:
@@ -511,3 +428,4 @@ cdef class ConvPlan:
         PyBuffer_Release(&x_view)
         PyBuffer_Release(&y_view)
         PyBuffer_Release(&fill_view)
+        PyBuffer_Release(&terms_view)

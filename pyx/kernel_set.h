@@ -31,24 +31,42 @@
 #define ELEMENT float
 #define ELEMENT_NAME f32
 #define ELEMENT_SIZE 4
-#include "microkernels.h"
-#undef ELEMENT
-#undef ELEMENT_NAME
-#define ELEMENT uint32_t
-#define ELEMENT_NAME i32
+#define ELEMENT_FLOATS 1
 #include "microkernels.h"
 #undef ELEMENT
 #undef ELEMENT_NAME
 #undef ELEMENT_SIZE
-#define ELEMENT double
-#define ELEMENT_NAME f64
-#define ELEMENT_SIZE 8
+#undef ELEMENT_FLOATS
+
+#define ELEMENT uint32_t
+#define ELEMENT_NAME i32
+#define ELEMENT_SIZE 4
+#define ELEMENT_FLOATS 0
 #include "microkernels.h"
 #undef ELEMENT
 #undef ELEMENT_NAME
+#undef ELEMENT_SIZE
+#undef ELEMENT_FLOATS
+
+#define ELEMENT double
+#define ELEMENT_NAME f64
+#define ELEMENT_SIZE 8
+#define ELEMENT_FLOATS 1
+#include "microkernels.h"
+#undef ELEMENT
+#undef ELEMENT_NAME
+#undef ELEMENT_SIZE
+#undef ELEMENT_FLOATS
+
 #define ELEMENT uint64_t
 #define ELEMENT_NAME i64
+#define ELEMENT_SIZE 8
+#define ELEMENT_FLOATS 0
 #include "microkernels.h"
+#undef ELEMENT
+#undef ELEMENT_NAME
+#undef ELEMENT_SIZE
+#undef ELEMENT_FLOATS
 
 #define TEXT_(s) #s
 #define TEXT(s) TEXT_(s)

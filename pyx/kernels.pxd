@@ -31,6 +31,16 @@ cdef extern from "kernels.h" nogil:
     ctypedef void pack_weights_function(void *packed, const void *weights, Py_ssize_t row_stride, int rows,
                                         Py_ssize_t terms, int width) noexcept
 
+    ctypedef struct winograd_kernels:
+        void (*input)(const void *panel, const int32_t *tap_offset, void *transformed, Py_ssize_t stride,
+                      int tiles) noexcept nogil
+        void (*weights)(const void *packed, void *transformed, Py_ssize_t channels, int width) noexcept nogil
+        int (*output)(const void *products, Py_ssize_t stride, int tiles, const void *bias, void *out,
+                      Py_ssize_t out_row, int rows, int pixels) noexcept nogil
+        void (*direct)(const void *panel, Py_ssize_t channel_stride, Py_ssize_t depth_stride,
+                       const int32_t *tap_offset, int channels, int depth, const void *weights, const void *bias,
+                       int row, int column, void *out) noexcept nogil
+
     ctypedef struct element_kernels:
         int lanes
         int tile_pixels
@@ -38,6 +48,7 @@ cdef extern from "kernels.h" nogil:
         channel_tile_function *channel_tile[3][15]
         pixel_tile_function *pixel_tile[4][9]
         pack_weights_function *pack_weights
+        const winograd_kernels *winograd
 
     ctypedef struct kernel_set:
         const char *name

@@ -1,6 +1,6 @@
 /* The register tiles of the contract in kernels.h, for one instruction set and one element type.
  *
- * needs  ELEMENT, ELEMENT_SIZE, ELEMENT_NAME, VECTOR_BYTES, ISA
+ * needs  ELEMENT, ELEMENT_SIZE, ELEMENT_NAME, ELEMENT_FLOATS (0 or 1), VECTOR_BYTES, ISA
  *        TILE_PIXELS: accumulators = 2 * TILE_PIXELS; with 2 weight vectors and a broadcast they must fit the registers
  * Accumulator arrays stay in registers only because every loop over them is unrolled completely.
  */
@@ -155,6 +155,13 @@ static void NAME(pack_weights)(void *packed, const void *weights, ptrdiff_t row_
             p[t * width + k] = k < rows ? w[k * row_stride + t] : 0;
 }
 
+#if ELEMENT_FLOATS
+#include "winograd.h"
+#define WINOGRAD &NAME(winograd)
+#else
+#define WINOGRAD NULL
+#endif
+
 #define CHANNEL_ENTRY(rows, pixels) .channel_tile[rows][pixels] = NAME(channel_tile_##rows##_##pixels),
 #define LOG2_1 0
 #define LOG2_2 1
@@ -166,4 +173,6 @@ static const element_kernels NAME(kernels) = {
     .tile_pixels = TILE_PIXELS,
     .pixel_vectors = PIXEL_VECTORS,
     EACH_CHANNEL_TILE(CHANNEL_ENTRY) EACH_PIXEL_TILE(PIXEL_ENTRY).pack_weights = NAME(pack_weights),
+    .winograd = WINOGRAD,
 };
+#undef WINOGRAD

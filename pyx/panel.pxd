@@ -37,7 +37,7 @@ cdef inline void lay_out(PanelAxis *axis, int block) noexcept nogil:
     cdef int phase = <int>ceil_div(span, axis.stride)
     axis.block = block
     axis.blocks = <int>ceil_div(axis.out, block)
-    if <long long>axis.kernel * block < <long long>phase * axis.stride:
+    if <long long>axis.kernel * block <= <long long>phase * axis.stride:
         axis.phase = 0
         axis.slots = axis.kernel * block
     else:

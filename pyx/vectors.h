@@ -2,7 +2,7 @@
  * that have none. Included once per instruction set and element type by microkernels.h.
  *
  * needs  ELEMENT, ELEMENT_SIZE, VECTOR_BYTES (a literal)
- * gives  LANES, vector, vload, vstore, store_first, broadcast, transpose
+ * gives  LANES, vector, vload, vstore, store_first, broadcast, transpose, interleave
  */
 #undef LANES
 #if VECTOR_BYTES == 0
@@ -23,6 +23,7 @@
 #define store_first NAME(store_first)
 #define broadcast NAME(broadcast)
 #define transpose NAME(transpose)
+#define interleave NAME(interleave)
 
 #if LANES == 1
 typedef ELEMENT vector;
@@ -30,6 +31,7 @@ INLINE vector vload(const ELEMENT *p) { return *p; }
 INLINE void vstore(ELEMENT *p, vector v) { *p = v; }
 INLINE vector broadcast(ELEMENT s) { return s; }
 INLINE void transpose(vector *a) { (void)a; }
+INLINE void interleave(vector *a, vector *b) { (void)a, (void)b; }
 #else
 typedef ELEMENT vector __attribute__((vector_size(VECTOR_BYTES)));
 typedef ELEMENT NAME(unaligned)
@@ -82,6 +84,15 @@ INLINE void transpose(vector *a) {
 #endif
     STAGE(1)
 }
+
+/* a0 a1 ..., b0 b1 ... -> a0 b0 a1 b1 ... in both together */
+#define ZIP(j, h) (((j) & 1 ? LANES : 0) + (j) / 2 + (h))
+INLINE void interleave(vector *a, vector *b) {
+    const vector low = SHUFFLE(*a, *b, ZIP, 0);
+    *b = SHUFFLE(*a, *b, ZIP, LANES / 2);
+    *a = low;
+}
+#undef ZIP
 #undef STAGE
 #undef SHUFFLE
 #undef LOW
