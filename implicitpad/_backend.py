@@ -1,0 +1,69 @@
+"""Which backend computes a call: decided by the kinds of its arrays, loaded when first needed."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from . import _numpy
+
+
+def backend_of(function: str, **arrays: Any) -> ModuleType:
+    """The backend module for arrays of one kind; TypeError where kinds are foreign or mixed."""
+    for array in arrays.values():
+        if type(array) is not np.ndarray and array is not None:
+            break
+    else:
+        return _numpy
+    kinds = {name: _kind(function, name, array) for name, array in arrays.items() if array is not None}
+    if "cupy" not in kinds.values():
+        return _numpy
+    for name, kind in kinds.items():
+        if kind != "cupy":
+            raise TypeError(
+                f"{function}: all arrays must live on one device, but {name} is a NumPy array or "
+                f"array-like while others are CuPy arrays, got {type(arrays[name]).__name__}; "
+                f"convert with cupy.asarray({name})."
+            )
+    from . import _cupy
+
+    return _cupy
+
+
+def as_array(function: str, name: str, value: Any) -> Any:
+    """`value` unless it is an array-like, which NumPy converts. Call after `backend_of`."""
+    if type(value) is np.ndarray or value is None or _is_cupy(value):
+        return value
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{function}: {name} must be an array or nested lists of numbers, got "
+            f"{type(value).__name__} ({error}); pass a numpy.ndarray."
+        ) from None
+
+
+def _kind(function: str, name: str, array: Any) -> str:
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(
+            f"{function}: {name} is a MaskedArray, whose mask would be lost; "
+            f"pass {name}.filled(value)."
+        )
+    if type(array).__module__.partition(".")[0] == "torch":
+        raise TypeError(
+            f"{function}: {name} is a torch {type(array).__name__}; "
+            f"call implicitpad.torch.{function}, or pass {name}.numpy()."
+        )
+    if name == "out" and not isinstance(array, np.ndarray) and not _is_cupy(array):
+        raise TypeError(
+            f"{function}: out must be an array, got {type(array).__name__}; pass a numpy.ndarray."
+        )
+    return "cupy" if _is_cupy(array) else "numpy"
+
+
+def _is_cupy(array: Any) -> bool:
+    cupy = sys.modules.get("cupy")
+    return cupy is not None and isinstance(array, cupy.ndarray)

@@ -1,0 +1,188 @@
+"""Planned layers: convolutions whose weights are packed once and whose geometry is kept."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ._backend import as_array, backend_of
+from ._geometry import ConvGeometry, check_out, conv_geometry, layer_options
+
+_PLANS = 16  # shapes that a layer remembers
+
+
+class _Conv:
+    """What the three layers share; they differ in rank alone."""
+
+    _rank: ClassVar[int]
+
+    def __init__(
+        self,
+        weight: Any,
+        bias: Any = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        *,
+        fill_value: Any = None,
+        padding_mode: Any = "constant",
+        precision: str | None = None,
+    ) -> None:
+        name = type(self).__name__
+        self._backend = backend_of(name, weight=weight, bias=bias)
+        weight, bias = as_array(name, "weight", weight), as_array(name, "bias", bias)
+        self._options = layer_options(
+            name,
+            self._rank,
+            weight,
+            bias,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            padding_mode=padding_mode,
+            precision=precision,
+        )
+        self._options["fill_value"] = copy.deepcopy(fill_value)
+        self._weight = weight.copy()
+        self._bias = None if bias is None else bias.copy()
+        self._start()
+
+    def _start(self) -> None:
+        self._geometries: dict[Any, ConvGeometry] = {}
+        self._packed: Any = None
+        self._lock = threading.Lock()
+
+    def __call__(self, input: Any, out: Any = None) -> Any:
+        """Convolve `input`, (N, C_in, *spatial) or (C_in, *spatial); into `out` if given."""
+        name = type(self).__name__
+        if type(input) is not type(self._weight) or out is not None:
+            backend_of(name, input=input, weight=self._weight, out=out)
+            input = as_array(name, "input", input)
+        key = (input.shape, input.dtype)
+        geometry = self._geometries.get(key)
+        if geometry is None:
+            geometry = self._plan(name, key, input)
+        if out is not None:
+            check_out(name, out, geometry.out_shape, geometry.out_dtype, input=input)
+        return self._backend.conv(geometry, input, self._packed, out)
+
+    def _plan(self, name: str, key: Any, input: Any) -> ConvGeometry:
+        geometry = conv_geometry(
+            name, self._rank, input, self._weight, self._bias, out=None, **self._options
+        )
+        with self._lock:
+            if self._packed is None:
+                self._packed = self._backend.pack_conv(geometry, self._weight, self._bias)
+            if len(self._geometries) >= _PLANS:
+                self._geometries.clear()
+            return self._geometries.setdefault(key, geometry)
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self._options.items())
+        bias = "" if self._bias is None else f", bias {self._bias.shape}"
+        return (
+            f"{type(self).__name__}(weight {self._weight.shape} {self._weight.dtype}{bias}, {options})"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("_weight", "_bias", "_options")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._backend = backend_of(type(self).__name__, weight=self._weight)
+        self._start()
+
+
+class Conv1d(_Conv):
+    """A one-dimensional convolution with its weights packed once, for many calls.
+
+    ``Conv1d(weight, bias, ...)(input)`` is ``conv1d(input, weight, bias, ...)``. See `Conv2d`.
+
+    Parameters
+    ----------
+    weight : array, shape (C_out, C_in / groups, f)
+        Copied; changing the array later does not change the layer.
+    bias : array, shape (C_out,), optional
+    stride, padding, dilation, groups, fill_value, padding_mode, precision
+        As for `conv1d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import implicitpad as ip
+    >>> difference = ip.Conv1d(np.array([[[-1.0, 1.0]]]), padding="causal", padding_mode="edge")
+    >>> difference(np.array([[5.0, 7.0, 4.0]]))
+    array([[ 0.,  2., -3.]])
+    """
+
+    _rank = 1
+
+
+class Conv2d(_Conv):
+    """A two-dimensional convolution with its weights packed once, for many calls.
+
+    ``Conv2d(weight, bias, ...)(input)`` is ``conv2d(input, weight, bias, ...)``. The first call
+    packs the weights, and the first call with a shape and dtype checks and plans; later calls do
+    neither. Layers may be called from several threads at once and can be pickled.
+
+    Parameters
+    ----------
+    weight : array, shape (C_out, C_in / groups, f_H, f_W)
+        NumPy or CuPy. Copied; changing the array later does not change the layer.
+    bias : array, shape (C_out,), optional
+        Copied.
+    stride, padding, dilation, groups, fill_value, padding_mode, precision
+        As for `conv2d`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d`: when the layer is made for what can be told from the weights, when it is called
+        for what depends on the input.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import implicitpad as ip
+    >>> blur = ip.Conv2d(np.full((1, 1, 3, 3), 1 / 9), padding="same", padding_mode="reflect")
+    >>> blur(np.eye(4)[None]).round(2)
+    array([[[0.56, 0.33, 0.22, 0.  ],
+            [0.33, 0.33, 0.22, 0.22],
+            [0.22, 0.22, 0.33, 0.33],
+            [0.  , 0.22, 0.33, 0.56]]])
+    >>> blur
+    Conv2d(weight (1, 1, 3, 3) float64, stride=(1, 1), padding='same', dilation=(1, 1), groups=1, \
+padding_mode=('reflect', 'reflect'), precision='default', fill_value=None)
+    """
+
+    _rank = 2
+
+
+class Conv3d(_Conv):
+    """A three-dimensional convolution with its weights packed once, for many calls.
+
+    ``Conv3d(weight, bias, ...)(input)`` is ``conv3d(input, weight, bias, ...)``. See `Conv2d`.
+
+    Parameters
+    ----------
+    weight : array, shape (C_out, C_in / groups, f_D, f_H, f_W)
+        Copied; changing the array later does not change the layer.
+    bias : array, shape (C_out,), optional
+    stride, padding, dilation, groups, fill_value, padding_mode, precision
+        As for `conv3d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import implicitpad as ip
+    >>> total = ip.Conv3d(np.ones((1, 1, 2, 2, 2), np.int32), padding="full", fill_value=1)
+    >>> total(np.zeros((1, 1, 1, 1), np.int32)).ravel()
+    array([7, 7, 7, 7, 7, 7, 7, 7])
+    """
+
+    _rank = 3
