@@ -10,24 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _conv_cpu, _threads
+from ._geometry import Axis
 
 if TYPE_CHECKING:
-    from ._geometry import Axis, ConvGeometry
+    from ._geometry import ConvGeometry
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
 _PLANS = 16  # plans kept by one PackedConv: the shapes a layer meets in turn
 
 
-class _Whole:
-    """An axis that a convolution does not window: kernel 1 over `out` positions, none of them padding."""
-
-    kernel = stride = dilation = extent = 1
-    before = 0
-    mode = "constant"
-
-    def __init__(self, out: int) -> None:
-        self.size = self.out = self.virtual = out
+def _whole(size: int) -> Axis:
+    """An axis that a convolution does not window."""
+    return Axis(size, 1, 1, 1, 0, 0, "constant")
 
 
 class PackedConv:
@@ -87,10 +82,10 @@ def conv(geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | 
     if out.size == 0:
         return out
     x, y = _as_five(input, geometry.batched), _as_five(out, geometry.batched)
-    axes: tuple[Any, ...] = (_Whole(1),) * (3 - len(geometry.axes)) + geometry.axes
+    axes: tuple[Any, ...] = (_whole(1),) * (3 - len(geometry.axes)) + geometry.axes
     if all(_untouched(axis) for axis in axes[1:]) and (merged := _merge_rows(x, y)):
         x, y = merged
-        axes = (axes[0], _Whole(1), _Whole(y.shape[4]))
+        axes = (axes[0], _whole(1), _whole(y.shape[4]))
     # Finished rows go straight to memory where they lie there as the kernels produce them.
     item = geometry.compute.itemsize
     direct = (
