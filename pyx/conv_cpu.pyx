@@ -51,6 +51,7 @@ OUTPUT = {"float32": 0, "float64": 1, "int32": 2, "int64": 3, "uint64": 3, "floa
 cdef enum:
     PANEL_BYTES = 320 * 1024    # a panel and a block of weights share a 1 MB second-level cache
     MACS_PER_THREAD = 250000    # below this a second thread costs more than it brings
+    MACS_PER_TASK = 100000      # groups with less work are done several to a task
     ALIGNMENT = 64
     TRANSFORMED_BYTES = 400 * 1024  # of a block's transformed inputs
     TRANSFORM = 48              # cycles to transform a vector of tiles, in or out
@@ -172,6 +173,9 @@ cdef class ConvPlan:
         cdef Plan *plan = &self.plan
         lanes, filters = plan.kernels.lanes, plan.filters
         out = plan.axis[2].out
+        # Narrow planes: rows as one, if the slots between two rows are few.
+        between = (plan.axis[2].kernel - 1) * plan.axis[2].dilation
+        plan.flat = (plan.axis[2].stride == 1 and out <= 3 * lanes and plan.axis[1].out > 1 and 2 * between <= out)
         rows = 2 if out <= plan.kernels.tile_pixels // 2 and plan.axis[1].out > 1 else 1
         tiles = ceil_div(out * rows, plan.kernels.tile_pixels)
         pixels = out * rows / tiles
@@ -184,7 +188,7 @@ cdef class ConvPlan:
         left, pixel_cost = filters, 0.0
         while left:
             log2 = min(left.bit_length() - 1, widest)
-            vectors = ceil_div(out, lanes)
+            vectors = max((out + between) // lanes, 1) if plan.flat else ceil_div(out, lanes)
             tiles = ceil_div(vectors, plan.kernels.pixel_vectors[log2])
             pixel_cost += tiles * max((1 << log2) * vectors / tiles / 2, ((1 << log2) + vectors / tiles) / 2, 4)
             widths.append(1 << log2)
@@ -194,6 +198,8 @@ cdef class ConvPlan:
         else:
             widths = [width] * ceil_div(filters, width)
         plan.channel_lanes = self.layout == "channel"
+        plan.flat = plan.flat and not plan.channel_lanes
+        plan.direct = plan.direct and not plan.flat
         self._set_widths(widths, plan.channels * plan.taps)
         return min(pixel_cost, channel_cost)
 
@@ -275,11 +281,13 @@ cdef class ConvPlan:
         """Threads, and how many tasks share a panel's output channels so that all threads have work."""
         cdef Plan *plan = &self.plan
         cdef double macs = <double>plan.batch * plan.groups * plan.filters * plan.channels * plan.taps
-        cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.groups
+        cdef Py_ssize_t tasks
         for a in range(3):
-            macs *= plan.axis[a].out
-            tasks *= plan.axis[a].blocks
+            macs *= plan.out[a]
         plan.threads = <int>max(1, min(threads, macs / MACS_PER_THREAD))
+        blocks = plan.axis[0].blocks * plan.axis[1].blocks * plan.axis[2].blocks
+        plan.group_tasks = <int>max(1, min(plan.groups, macs / (<double>plan.batch * blocks * MACS_PER_TASK)))
+        tasks = <Py_ssize_t>plan.batch * plan.group_tasks * blocks
         while plan.threads > 1 and tasks < 4 * plan.threads:
             # smaller blocks along the longest of the outer axes; the bits of the result do not depend on it
             block = [plan.axis[a].block for a in range(3)]
@@ -310,9 +318,8 @@ cdef class ConvPlan:
             products = 16 * self.blocks[0] * plan.lane_slots * plan.itemsize
             scratch = 4 * plan.axis[2].block * plan.itemsize
         elif not plan.direct:
-            scratch = max(self.blocks) * plan.itemsize
-            for a in range(3):
-                scratch *= plan.axis[a].block
+            scratch = max(self.blocks) * plan.itemsize * plan.axis[0].block * plan.axis[1].block
+            scratch *= plan.axis[2].slots if plan.flat else plan.axis[2].block
         slots = sum(plan.axis[a].slots for a in range(3))
         plan.scratch_at = ceil_div((plan.channel_stride * plan.channels + PANEL_SLACK) * plan.itemsize, 64) * 64
         plan.source_at = ceil_div(plan.scratch_at + scratch, 64) * 64
@@ -398,7 +405,7 @@ cdef class ConvPlan:
         cdef Plan *plan = &self.plan
         cdef Call call
         cdef Py_buffer x_view, y_view, fill_view, terms_view
-        cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.groups * plan.shares, task
+        cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.group_tasks * plan.shares, task
         cdef int a
         for a in range(3):
             tasks *= plan.axis[a].blocks
