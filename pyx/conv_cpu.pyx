@@ -168,7 +168,9 @@ cdef class ConvPlan:
         """Estimate both tiles' cycles for a row of outputs and one term; the lower wins.
 
         A step of either tile costs the largest of its multiply-adds (2 a cycle), its loads (2 a cycle) and
-        the latency of a chain of multiply-adds (4 cycles).
+        the latency of a chain of multiply-adds (4 cycles); then the tile is stored, which is dear for the
+        channel tile: it must be transposed. At equal counts the channel tile is faster, because broadcasts
+        never cross cache lines.
         """
         cdef Plan *plan = &self.plan
         lanes, filters = plan.kernels.lanes, plan.filters
@@ -180,7 +182,8 @@ cdef class ConvPlan:
         tiles = ceil_div(out * rows, plan.kernels.tile_pixels)
         pixels = out * rows / tiles
         width = CHANNEL_VECTORS * lanes
-        step = max(pixels, (pixels + 2) / 2, 4)
+        terms = plan.channels * plan.taps
+        step = max(pixels, (pixels + 2) / 2, 4) + 180 / terms
         channel_cost = ceil_div(filters, width) * tiles * step / rows
         self.layout = "channel"
         widths = []
@@ -190,7 +193,9 @@ cdef class ConvPlan:
             log2 = min(left.bit_length() - 1, widest)
             vectors = max((out + between) // lanes, 1) if plan.flat else ceil_div(out, lanes)
             tiles = ceil_div(vectors, plan.kernels.pixel_vectors[log2])
-            pixel_cost += tiles * max((1 << log2) * vectors / tiles / 2, ((1 << log2) + vectors / tiles) / 2, 4)
+            size = (1 << log2) * vectors / tiles
+            step = max(size / 2, ((1 << log2) + vectors / tiles) / 2, 4) + 1.5 * size / terms
+            pixel_cost += 1.03 * tiles * step
             widths.append(1 << log2)
             left -= 1 << log2
         if pixel_cost < channel_cost:
