@@ -272,7 +272,7 @@ def window_axes(
         if axis.size == 0 and axis.mode != "constant":
             raise ValueError(
                 f"{function}: padding_mode {axis.mode!r} needs at least one element, got spatial "
-                f"axis {index} of size 0, input spatial shape {sizes}; pass padding_mode='constant'."
+                f"axis {index} of size 0, spatial shape {sizes}; pass padding_mode='constant'."
             )
         if axis.extent > axis.virtual:
             raise ValueError(
@@ -299,7 +299,8 @@ def check_dtypes(
         if not input.dtype.itemsize == weight.dtype.itemsize == 1:
             raise TypeError(
                 f"{function}: input and weight must have one dtype (int8 and uint8 may mix), got "
-                f"input {input.dtype} and weight {weight.dtype}; convert with weight.astype(input.dtype)."
+                f"input {input.dtype} and weight {weight.dtype}; convert with "
+                "weight.astype(input.dtype)."
             )
     if bias is not None:
         allowed = (out,) if input.dtype.itemsize == 1 else (input.dtype, compute, out)
