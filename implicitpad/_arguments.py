@@ -92,19 +92,21 @@ def per_axis(function: str, name: str, value: Any, rank: int) -> tuple[int, ...]
         _check_range(function, name, value, value, 1)
         return (value,) * rank
     given = _items(value)
-    numbers = [_as_int(item) for item in ((value,) if given is None else given)]
-    if None in numbers:
+    numbers = [n for item in (given or (value,)) if (n := _as_int(item)) is not None]
+    if len(numbers) != len(given or (value,)):
         raise TypeError(
             f"{function}: {name} must be an int or {_ints(rank)}, got {value!r}; pass {name}=1."
         )
-    if given is not None and len(numbers) != rank:
+    if given is None:
+        numbers *= rank
+    if len(numbers) != rank:
         raise ValueError(
             f"{function}: {name} has {len(numbers)} values for {_axes(rank)}, got {value!r}; "
             f"pass an int or {_ints(rank)}."
         )
     for number in numbers:
-        _check_range(function, name, value, number, 1)  # type: ignore[arg-type]
-    return tuple(numbers) if given is not None else tuple(numbers) * rank  # type: ignore[arg-type]
+        _check_range(function, name, value, number, 1)
+    return tuple(numbers)
 
 
 def padding_widths(function: str, padding: Any, rank: int) -> Pairs:
@@ -219,13 +221,9 @@ def fill_of(
             f"with padding_mode {modes[0]!r}; leave fill_value out or pass "
             "padding_mode='constant'."
         )
-    try:
-        values = np.asarray(fill_value)
-        real = values.dtype.kind in "iuf" or values.dtype.name == "bfloat16"
-    except (TypeError, ValueError):
-        real = False
-    if not real or isinstance(fill_value, np.ma.MaskedArray):
-        if isinstance(fill_value, int) and not isinstance(fill_value, bool):
+    values = _real_numbers(fill_value)
+    if values is None:
+        if type(fill_value) is int:
             raise ValueError(
                 f"{function}: fill_value {fill_value!r} does not fit {dtype}; pass a smaller value."
             )
@@ -263,20 +261,34 @@ def _round_fill(
     """`values` in `dtype`: rounded as assignment does for floats, exact or refused for integers."""
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         fill = values.astype(dtype)
-        if dtype.kind in "iu":
-            info = np.iinfo(dtype)
-            exact = all(
-                number == number // 1 and info.min <= number <= info.max
-                for number in values.ravel().tolist()
-            )
-            rule = f"does not fit {dtype} exactly; pass an integer from {info.min} to {info.max}"
-        else:
-            exact = not np.any(np.isfinite(values) & np.isinf(fill))
-            rule = f"overflows {dtype}; pass a smaller value or convert the input to a wider type"
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        exact = all(
+            number == number // 1 and info.min <= number <= info.max
+            for number in values.ravel().tolist()
+        )
+        rule = f"does not fit {dtype} exactly; pass an integer from {info.min} to {info.max}"
+    else:
+        infinite = np.isinf(fill)
+        exact = not infinite.any() or bool(np.isinf(values[infinite]).all())
+        rule = f"overflows {dtype}; pass a smaller value or convert the input to a wider type"
     if not exact:
         raise ValueError(f"{function}: fill_value {given!r} {rule}.")
     fill.flags.writeable = False
     return fill
+
+
+def _real_numbers(value: Any) -> np.ndarray[Any, Any] | None:
+    """`value` as an array of real numbers; None for anything else, booleans included."""
+    if isinstance(value, np.ma.MaskedArray) or (
+        isinstance(value, tuple | list) and any(isinstance(item, bool) for item in value)
+    ):
+        return None
+    try:
+        values = np.asarray(value)
+    except (TypeError, ValueError):
+        return None
+    return values if values.dtype.kind in "iuf" or values.dtype.name == "bfloat16" else None
 
 
 def _as_int(value: Any) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +19,9 @@ def backend_of(function: str, **arrays: Any) -> ModuleType:
             break
     else:
         return _numpy
-    kinds = {name: _kind(function, name, array) for name, array in arrays.items() if array is not None}
+    kinds = {
+        name: _kind(function, name, array) for name, array in arrays.items() if array is not None
+    }
     if "cupy" not in kinds.values():
         return _numpy
     for name, kind in kinds.items():
@@ -28,9 +31,7 @@ def backend_of(function: str, **arrays: Any) -> ModuleType:
                 f"array-like while others are CuPy arrays, got {type(arrays[name]).__name__}; "
                 f"convert with cupy.asarray({name})."
             )
-    from . import _cupy
-
-    return _cupy
+    return import_module("implicitpad._cupy")
 
 
 def as_array(function: str, name: str, value: Any) -> Any:

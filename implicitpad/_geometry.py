@@ -23,7 +23,10 @@ from ._arguments import (
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One spatial axis of a window operation. Output i, tap k reads virtual i * stride + k * dilation."""
+    """One spatial axis of a window operation.
+
+    Tap k of output i reads element i * stride + k * dilation of the padded axis.
+    """
 
     size: int
     kernel: int
@@ -99,7 +102,14 @@ def conv_geometry(
     check_weight(function, rank, weight, bias, groups)
     check_channels(function, input, weight, groups, channels)
     axes = window_axes(
-        function, "weight", input.shape[-rank:], weight.shape[2:], stride, padding, dilation, padding_mode
+        function,
+        "weight",
+        input.shape[-rank:],
+        weight.shape[2:],
+        stride,
+        padding,
+        dilation,
+        padding_mode,
     )
     compute, out_dtype = check_dtypes(function, input, weight, bias)
     geometry = ConvGeometry(
@@ -119,7 +129,9 @@ def conv_geometry(
     )
     check_size(function, geometry.out_shape, out_dtype)
     if out is not None:
-        check_out(function, out, geometry.out_shape, out_dtype, input=input, weight=weight, bias=bias)
+        check_out(
+            function, out, geometry.out_shape, out_dtype, input=input, weight=weight, bias=bias
+        )
     return geometry
 
 
@@ -250,8 +262,8 @@ def window_axes(
         widths = padding_widths(function, padding, rank)
     axes = tuple(
         [
-            Axis(size, f, s, d, *width, mode)
-            for size, f, s, d, width, mode in zip(
+            Axis(size, f, s, d, before, after, mode)
+            for size, f, s, d, (before, after), mode in zip(
                 sizes, kernel, strides, dilations, widths, modes, strict=True
             )
         ]
@@ -259,15 +271,15 @@ def window_axes(
     for index, axis in enumerate(axes):
         if axis.size == 0 and axis.mode != "constant":
             raise ValueError(
-                f"{function}: padding_mode {axis.mode!r} needs at least one element, got spatial axis "
-                f"{index} of size 0, input spatial shape {sizes}; pass padding_mode='constant'."
+                f"{function}: padding_mode {axis.mode!r} needs at least one element, got spatial "
+                f"axis {index} of size 0, spatial shape {sizes}; pass padding_mode='constant'."
             )
         if axis.extent > axis.virtual:
             raise ValueError(
-                f"{function}: {kernel_name} spans {axis.extent} on spatial axis {index} but input with "
-                f"padding has {axis.virtual} there (kernel {axis.kernel}, dilation {axis.dilation}, "
-                f"size {axis.size}, padding {(axis.before, axis.after)}); pass a padding at least "
-                f"{axis.extent - axis.virtual} wider in total."
+                f"{function}: {kernel_name} spans {axis.extent} on spatial axis {index} but input "
+                f"with padding has {axis.virtual} there (kernel {axis.kernel}, dilation "
+                f"{axis.dilation}, size {axis.size}, padding {(axis.before, axis.after)}); pass a "
+                f"padding at least {axis.extent - axis.virtual} wider in total."
             )
         if axis.virtual > INDEX_MAX:
             raise ValueError(
@@ -286,16 +298,17 @@ def check_dtypes(
         arithmetic(function, "weight", weight.dtype)
         if not input.dtype.itemsize == weight.dtype.itemsize == 1:
             raise TypeError(
-                f"{function}: input and weight must have one dtype (int8 and uint8 may mix), got input "
-                f"{input.dtype} and weight {weight.dtype}; convert with weight.astype(input.dtype)."
+                f"{function}: input and weight must have one dtype (int8 and uint8 may mix), got "
+                f"input {input.dtype} and weight {weight.dtype}; convert with "
+                "weight.astype(input.dtype)."
             )
     if bias is not None:
         allowed = (out,) if input.dtype.itemsize == 1 else (input.dtype, compute, out)
         if bias.dtype not in allowed:
             names = " or ".join(dict.fromkeys(dtype.name for dtype in allowed))
             raise TypeError(
-                f"{function}: bias must have dtype {names} with input {input.dtype}, got {bias.dtype}; "
-                f"convert with bias.astype({allowed[0].name!r})."
+                f"{function}: bias must have dtype {names} with input {input.dtype}, got "
+                f"{bias.dtype}; convert with bias.astype({allowed[0].name!r})."
             )
     return compute, out
 
@@ -318,11 +331,13 @@ def check_out(
     """`out` must be exactly what would be allocated, writeable, and apart from what is read."""
     if out.dtype != dtype:
         raise TypeError(
-            f"{function}: out must have dtype {dtype}, got {out.dtype}; pass an array of that dtype."
+            f"{function}: out must have dtype {dtype}, got {out.dtype}; "
+            "pass an array of that dtype."
         )
     if out.shape != shape:
         raise ValueError(
-            f"{function}: out must have shape {shape}, got {out.shape}; pass an array of that shape."
+            f"{function}: out must have shape {shape}, got {out.shape}; "
+            "pass an array of that shape."
         )
     if not getattr(out.flags, "writeable", True):
         raise ValueError(f"{function}: out must be writeable, got a read-only array; pass a copy.")

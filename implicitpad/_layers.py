@@ -6,8 +6,6 @@ import copy
 import threading
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ._backend import as_array, backend_of
 from ._geometry import ConvGeometry, check_out, conv_geometry, layer_options
 
@@ -83,11 +81,11 @@ class _Conv:
             return self._geometries.setdefault(key, geometry)
 
     def __repr__(self) -> str:
+        given = f"weight {self._weight.shape} {self._weight.dtype}"
+        if self._bias is not None:
+            given += f", bias {self._bias.shape}"
         options = ", ".join(f"{name}={value!r}" for name, value in self._options.items())
-        bias = "" if self._bias is None else f", bias {self._bias.shape}"
-        return (
-            f"{type(self).__name__}(weight {self._weight.shape} {self._weight.dtype}{bias}, {options})"
-        )
+        return f"{type(self).__name__}({given}, {options})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("_weight", "_bias", "_options")}
