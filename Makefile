@@ -18,7 +18,7 @@ demo: $(VENV)/built
 	@$(BIN)/implicitpad demo $(IMAGE)
 
 test: $(VENV)/built
-	@$(BIN)/python -m pytest --quiet $(TESTS)
+	@$(BIN)/python -m pytest $(TESTS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check

@@ -52,14 +52,15 @@ def load(path: Path | None, size: int) -> np.ndarray:
         picture = img_as_float32(imread(path))
     except (OSError, ValueError) as error:
         raise click.ClickException(f"{path} is not a picture that can be read: {error}") from None
-    if picture.ndim == 2:
-        picture = np.stack([picture] * 3, axis=-1)
     smallest = 3 * _diffusion.REACH
-    if picture.ndim != 3 or picture.shape[2] not in (3, 4) or min(picture.shape[:2]) < smallest:
+    colour = picture.ndim == 3 and picture.shape[2] in (3, 4)
+    if not (colour or picture.ndim == 2) or min(picture.shape[:2]) < smallest:
         raise click.ClickException(
             f"{path} has shape {picture.shape}; needed is a grey or colour picture "
             f"of at least {smallest} x {smallest} pixels."
         )
+    if not colour:
+        picture = np.stack([picture] * 3, axis=-1)
     top, left = (max(0, (n - size) // 2) for n in picture.shape[:2])
     middle = picture[top : top + size, left : left + size, :3]
     return np.ascontiguousarray(middle.transpose(2, 0, 1))
