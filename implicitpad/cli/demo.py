@@ -75,8 +75,8 @@ def background(picture: np.ndarray) -> np.ndarray:
 def run(way: str, problem: Path, truth: np.ndarray) -> Outcome:
     """Run one way in a process of its own, so that its peak memory is its own."""
     result = problem.with_name(f"{way}.npy")
-    command = [sys.executable, "-m", "implicitpad.cli._diffusion", way, problem, result]
-    done = subprocess.run(command, capture_output=True, text=True)
+    module = ["-m", "implicitpad.cli._diffusion", way, str(problem), str(result)]
+    done = subprocess.run([sys.executable, *module], capture_output=True, text=True)
     if done.returncode:
         raise click.ClickException(f"The run with {TITLES[way]} failed:\n{done.stderr}")
     picture = np.load(result)
