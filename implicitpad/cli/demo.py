@@ -21,6 +21,7 @@ from skimage.util import img_as_float32
 from implicitpad.cli import _diffusion, _figure
 
 FRAME = 16  # width in pixels of "the border" in the table
+ROUNDING = 1e-5  # for pictures in [0, 1]: where a row of windows starts may decide the last bits
 TITLES = {
     "zeros": "fake zeros in every layer",
     "explicit": "one big explicit padding",
@@ -137,12 +138,13 @@ def demo(image: Path | None, size: int, output: Path) -> None:
         _figure.save(output, whole, truth, fill, pictures)
 
     zeros, explicit, implicit = outcomes.values()
-    if not np.array_equal(implicit.result, explicit.result):
-        raise click.ClickException("Implicit and explicit padding gave different bits.")
+    apart = float(np.abs(implicit.result - explicit.result).max())
+    if not apart <= ROUNDING:
+        raise click.ClickException(f"Implicit and explicit padding differ by {apart:.2g}.")
     console.print(table(outcomes))
     console.print(
-        f"Implicit padding gave the explicit padding's result bit for bit; its border is "
-        f"{zeros.border_error / implicit.border_error:.1f} times closer to the truth than "
-        "with zeros."
+        f"Implicit padding gave the result of explicit padding "
+        f"{f'to within {apart:.0e}' if apart else 'bit for bit'}, and a border "
+        f"{zeros.border_error / implicit.border_error:.1f} times closer to the truth than zeros."
     )
     console.print(f"Figure: {output.resolve()}", soft_wrap=True)
