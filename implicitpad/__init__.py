@@ -2,16 +2,22 @@
 
 from ._conv import conv1d, conv2d, conv3d
 from ._layers import Conv1d, Conv2d, Conv3d
+from ._shapes import Cost, ReceptiveField, cost, output_shape, receptive_field
 from ._threads import get_num_threads, set_num_threads
 
 __all__ = [
     "Conv1d",
     "Conv2d",
     "Conv3d",
+    "Cost",
+    "ReceptiveField",
     "conv1d",
     "conv2d",
     "conv3d",
+    "cost",
     "get_num_threads",
+    "output_shape",
+    "receptive_field",
     "set_num_threads",
 ]
 __version__ = "0.1.0"

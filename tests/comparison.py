@@ -75,7 +75,7 @@ def assert_within(got, want, bound):
     got = got.astype(np.float64)
     with np.errstate(invalid="ignore"):
         right = (abs(got - want) <= bound) & np.isfinite(want)
-        right |= np.isinf(got) & (np.sign(got) == np.sign(want)) & ~(abs(want) + bound < largest)
+        right |= np.isinf(got) & (np.sign(got) == np.sign(want)) & (abs(want) + bound >= largest)
     right |= np.isnan(got) & np.isnan(want)
     assert right.all(), (
         f"{(~right).sum()} of {right.size} beyond the bound: {got[~right]} is not {want[~right]} "
