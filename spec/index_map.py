@@ -1,4 +1,4 @@
-"""Where each boundary mode reads: closed forms, proved to be reflecting or wrapping again and again.
+"""Where each boundary mode reads: closed forms, proved to be mirroring or wrapping, over and over.
 
 This is the index map of the library; `source_index` evaluates the proved formulas themselves.
 """

@@ -3,8 +3,8 @@
 A statement is a SymPy Boolean over =, ≤, < whose terms may hold floor, ceiling, Mod, Min, Max and
 Abs.  It is proved by refuting its negation, with three rules, all of them visible here:
 
-1. *definition*   q = ⌊a/s⌋ means  s q ≤ a ≤ s q + s − 1,  once s ≥ 1 is proved; likewise the others;
-2. *cases*        a finite list of cases remains, each a list of facts h ≥ 0  (a < b: b − a − 1 ≥ 0);
+1. *definition*   q = ⌊a/s⌋ means  s q ≤ a ≤ s q + s − 1,  once s ≥ 1 is proved; so the others;
+2. *cases*        a finite list of cases remains, each some facts h ≥ 0  (a < b: b − a − 1 ≥ 0);
 3. *certificate*  a case cannot occur if  Σ c·(product of facts)  is negative while every c > 0.
 
 The multipliers c are found by `search`, which is not trusted; `certificate` multiplies them out.
@@ -13,7 +13,7 @@ The multipliers c are found by `search`, which is not trusted; `certificate` mul
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 from sympy import (
@@ -34,6 +34,7 @@ from sympy import (
     Ne,
     Not,
     Or,
+    Symbol,
     ceiling,
     expand,
     false,
@@ -124,8 +125,8 @@ def cases(b: Any, holds: bool = True) -> list[list[Expr]]:
     if isinstance(b, (And, Or)):
         parts = [cases(a, holds) for a in b.args]
         if isinstance(b, And) == holds:
-            return [sum(choice, []) for choice in product(*parts)]
-        return sum(parts, [])
+            return [list(chain(*choice)) for choice in product(*parts)]
+        return list(chain(*parts))
     if isinstance(b, (Eq, Ne)):
         gap = b.rhs - b.lhs
         return [[gap, -gap]] if isinstance(b, Eq) == holds else [[gap - 1], [-gap - 1]]
@@ -138,18 +139,29 @@ def cases(b: Any, holds: bool = True) -> list[list[Expr]]:
     return [[high - low - int(strict)]] if holds else [[low - high - int(not strict)]]
 
 
+def substituted(b: Any, letter: Any, term: Any) -> Any:
+    """`b` with `term` for `letter`; SymPy is not asked whether a relation holds."""
+    if b.is_Relational:
+        return b.func(*(a.subs(letter, term) for a in b.args), evaluate=False)
+    if b.is_Boolean and b.args:
+        return b.func(*(substituted(a, letter, term) for a in b.args), evaluate=False)
+    return b.subs(letter, term)
+
+
 def write_out(known: Sequence[Any], *others: Any) -> tuple[list[Any], list[Any]]:
-    """Facts of the form  letter = term  substituted everywhere, and dropped."""
-    facts, rest = list(known), list(others)
+    """Facts of the form  letter = term, or f(…) = term, substituted everywhere, and dropped."""
+    facts = [part for fact in known for part in And.make_args(fact)]
+    rest = list(others)
 
     def is_abbreviation(fact: Any) -> bool:
-        return isinstance(fact, Eq) and fact.lhs.is_Symbol and not fact.rhs.has(fact.lhs)
+        named = isinstance(fact, Eq) and isinstance(fact.lhs, (Symbol, AppliedUndef))
+        return named and not fact.rhs.has(fact.lhs)
 
     while short := [fact for fact in facts if is_abbreviation(fact)]:
         letter, term = short[0].args
         facts.remove(short[0])
-        facts = [fact.subs(letter, term) for fact in facts]
-        rest = [e.subs(letter, term) for e in rest]
+        facts = [substituted(fact, letter, term) for fact in facts]
+        rest = [substituted(e, letter, term) for e in rest]
     return facts, rest
 
 
@@ -178,10 +190,13 @@ def prove(
     negated = And(*facts, Not(goal, evaluate=False), *hints, evaluate=False)
     negated = definitions.statement(negated)
     names = tuple((letter, meaning) for meaning, letter in definitions.names.items())
-    return [
+    certificates = [
         refute(sorted(case, key=str), degree, names)
         for case in cases(And(negated, *definitions.facts, evaluate=False))
     ]
+    if not certificates:
+        raise Unproved("nothing was left to refute, so there would be no evidence")
+    return certificates
 
 
 def implied(statement: Any, known: Sequence[Any]) -> list[Certificate] | None:

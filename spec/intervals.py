@@ -1,4 +1,4 @@
-"""Bring a conjunction of inequalities to  low ≤ letter ≤ high.  Not trusted: the caller proves it."""
+"""Bring inequalities to the form  low ≤ letter ≤ high.  Not trusted: the caller proves it."""
 
 from __future__ import annotations
 

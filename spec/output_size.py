@@ -6,7 +6,8 @@ from typing import Any
 
 from sympy import And, Eq, Ge, Implies, Le, Lt, Max, Not, ceiling, floor
 
-from .proof import Forall, Proof
+from .proof import Proof
+from .quantifiers import Forall
 from .symbols import EXTENT, PADDED, READ, WINDOW, F, P, T, d, f, i, k, m, n, p0, p1, s, t
 from .theorem import theorem
 
@@ -21,9 +22,7 @@ def same_padding(n: Any, F: Any, s: Any) -> Any:
     return Max(0, (ceiling(n / s) - 1) * s + F - n)
 
 
-@theorem(
-    "Output size", "Dumoulin, Visin: A guide to convolution arithmetic, arXiv 1603.07285, 2016"
-)
+@theorem("Output size", "V. Dumoulin, F. Visin, arXiv 1603.07285, 2016")
 def output_size(p: Proof) -> Any:
     """Output i exists if all its taps lie in the padded input, the positions −p₀ … n + p₁ − 1."""
     p.given(Ge(s, 1), *EXTENT, Eq(T, p0 + n + p1), Le(F, T))

@@ -10,7 +10,8 @@ from typing import Any
 from .certificate import Certificate
 from .latex import latex
 from .notation import text
-from .proof import Cases, Proof, Step
+from .proof import Proof
+from .steps import Cases, Step
 
 WIDTH = 100
 WORD = {"given": "given", "where": "where", "iff": "⟺", "count": "number", "so": "so"}
@@ -43,8 +44,8 @@ def derivation(proof: Proof) -> Iterator[str]:
         yield f"    Source: {proof.source}"
     for kind, steps in groupby(proof.steps, key=lambda step: step.kind == "given"):
         if kind:
-            facts = ",  ".join(text(step.statement) for step in steps)
-            for at, line in enumerate(folded(facts, WIDTH - 10)):
+            facts = [text(step.statement) for step in steps]
+            for at, line in enumerate(joined(facts, WIDTH - 10)):
                 yield f"  {'' if at else 'given':8}{line}"
             continue
         for step in steps:
@@ -61,6 +62,17 @@ def _step(step: Step) -> Iterator[str]:
         yield f"  {WORD.get(step.kind, '') if at == 0 else '':8}{piece}"
     if because:
         yield f"{because:>{WIDTH}}"
+
+
+def joined(facts: list[str], width: int) -> list[str]:
+    """The facts side by side, as many to a line as fit."""
+    out = [""]
+    for at, fact in enumerate(facts):
+        piece = fact + (",  " if at < len(facts) - 1 else "")
+        if out[-1] and len(out[-1]) + len(piece.rstrip()) > width:
+            out.append("")
+        out[-1] += piece
+    return [line.rstrip() for line in out]
 
 
 def folded(formula: str, width: int) -> list[str]:

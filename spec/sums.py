@@ -1,8 +1,8 @@
 """What counts as a proof about finite sums.
 
-Terms are built with +, ·, powers and Σ from numbers, symbols, indexed symbols x[…], Kronecker deltas
-and brackets, where [h] is 1 if h ≥ 0, else 0.  `normal` brings a term to one form; each rule is an
-identity of finite sums, and a sum over an empty range is 0:
+Terms are built with +, ·, powers and Σ from numbers, symbols, indexed symbols x[…], Kronecker
+deltas and brackets, where [h] is 1 if h ≥ 0, else 0.  `normal` brings a term to one form; each rule
+is an identity of finite sums, and a sum over an empty range is 0:
 
     expand     (a + b) c = a c + b c,   Σ(a + b) = Σa + Σb,   (Σₖ a)(Σₗ b) = Σₖ Σₗ a b
     shift      Σ_(k=a..b) g(k) = Σ_(k=0..b−a) g(k + a)
