@@ -57,7 +57,7 @@ def padding_taps(p: Proof) -> Any:
 
 @theorem("Parameters")
 def parameters(p: Proof) -> Any:
-    """A weight for each output channel, channel of its group, and tap; a bias per output channel."""
+    """A weight for each output channel, channel of its group, and tap; a bias each."""
     p.given(*(Ge(size, 1) for size in (C_out, r, h, w)))
     weights = Sum(1, *KERNEL, (o, 0, C_out - 1))
     return p.equal(weights + Sum(1, (o, 0, C_out - 1)), C_out * (r * h * w + 1), "count")

@@ -168,9 +168,11 @@ def box(symbols: Iterable[Any], known: Sequence[Any], points: int = 60_000) -> d
 
 def counterexample(statement: Any, known: Sequence[Any]) -> dict[Any, int] | None:
     """The smallest integers found that satisfy `known` but not `statement`, or None."""
+    divisors = {fraction(together(a.args[0]))[1] for a in statement.atoms(floor, ceiling)}
+    defined = [Ne(a, 0) for a in divisors if a.free_symbols]
     try:
         with np.errstate(divide="ignore"):
-            at = box(statement.free_symbols, known)
+            at = box(statement.free_symbols, [*known, *defined])
             wrong = np.flatnonzero(np.logical_not(value(statement, at)))
     except (TypeError, KeyError):
         return None

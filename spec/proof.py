@@ -16,6 +16,7 @@ from .certificate import Unproved
 from .context import Context, Refuted
 from .notation import text
 from .quantifiers import Forall, within
+from .sampling import sum_instances
 from .steps import Cases, Evidence, Exact
 
 
@@ -130,6 +131,10 @@ class Proof(Context):
         left, right = self.write_out(a), self.write_out(b)
         rest, trace = sums.normal(left - right, known)
         if rest != 0:
+            _, at = sum_instances(Eq(left, right, evaluate=False), known, 100)
+            if at is not None:
+                where = ", ".join(f"{name} = {number}" for name, number in at.items())
+                raise Refuted(f"{because}: {text(a)} = {text(b)} is false at {where}")
             raise Unproved(f"{because}: {text(a)} = {text(b)} leaves {text(rest)}")
         self.obligations.append((known, Eq(left, right, evaluate=False)))
         shown = Eq(a, b, evaluate=False)

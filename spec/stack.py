@@ -60,9 +60,8 @@ def receptive_field(p: Proof) -> Any:
 
     Likewise the offset O(L) = Σ_(l<L) a(l)·J(l), and J(L) is the product of the strides.
     """
-    R, J, O, F, s, a, S, Q = (
-        Function(name, integer=True) for name in ["R", "J", "O", "F", "s", "a", "S", "Q"]
-    )
+    names = ("R", "J", "O", "F", "s", "a", "S", "Q")
+    R, J, O, F, s, a, S, Q = (Function(name, integer=True) for name in names)
     after = {function: function(level + 1) for function in (R, J, O, S, Q)}
     stride, offset, field = compose((J(level), O(level), R(level)), (s(level), a(level), F(level)))
     p.given(Eq(J(0), 1), Eq(O(0), 0), Eq(R(0), 1), Eq(S(0), 0), Eq(Q(0), 0))
