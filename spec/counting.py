@@ -72,7 +72,7 @@ def conv(
     fill: Any = 0,
     mode: str = "constant",
 ) -> Any:
-    """Convolution of x (C, *sizes) with w (O, C/groups, *kernel), tap by tap, in Python integers."""
+    """Convolution of x (C, *sizes) with w (O, C/groups, *kernel), tap by tap."""
     axes = range(x.ndim - 1)
     fills = np.broadcast_to(fill, x.shape[0])
     sizes = [

@@ -20,7 +20,7 @@ LEAST = {"n": 1, "P": 0, "f": 1, "d": 1, "s": 1}
 
 @dataclass(frozen=True)
 class Solutions:
-    """Every value of `unknown` from low to high (None: without end) gives `out` outputs, no other."""
+    """The values of `unknown` that give `out` outputs: low to high (None: without end)."""
 
     unknown: str
     low: int

@@ -1,4 +1,4 @@
-"""Wrong formulas, each off by what people get wrong: every one is refused, most with an instance."""
+"""Wrong formulas, each off by what people get wrong: all are refused, most with an instance."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def test_is_proved_with_evidence_that_holds(theorem):
     shown = [step for step in proof.steps if step.evidence is not None]
     assert shown
     assert all(isinstance(step.evidence, Cases) == (step.status == "checked") for step in shown)
-    found = [certificate for step in shown for certificate in step.certificates]
+    found = [one for step in shown for one in step.certificates]
     assert all(
         isinstance(certificate, Certificate) and certificate.holds() for certificate in found
     )
