@@ -7,7 +7,7 @@ from typing import Any
 from sympy import Expr, Function, Integer, S, expand
 
 
-class bracket(Function):  # noqa: N801  (SymPy names functions in lower case)
+class bracket(Function):
     """1 if h >= 0, else 0."""
 
     nargs = 1
@@ -24,7 +24,7 @@ class bracket(Function):  # noqa: N801  (SymPy names functions in lower case)
         return S.Zero  # indices are not differentiated
 
 
-class inside(Function):  # noqa: N801
+class inside(Function):
     """1 if 0 <= j <= n - 1, else 0: short for bracket(j)·bracket(n − 1 − j)."""
 
     nargs = 2

@@ -104,6 +104,34 @@ def reads(layers: Sequence[tuple[int, int, int, int]], i: int) -> set[int]:
     return needed
 
 
+def in_padding(m: int, n: int, f: int, s: int, d: int, before: int) -> Any:
+    """Which of m outputs read no data at all, along one axis."""
+    return np.array([not set(taps(i, f, s, d, before)) & set(range(n)) for i in range(m)], bool)
+
+
+def near(unknown: str, value: int) -> range:
+    """Candidates for an unknown setting: from the least possible one to beyond the true value."""
+    return range(0 if unknown == "P" else 1, value + 4)
+
+
+def solved(setting: dict[str, int], unknown: str) -> tuple[int, ...]:
+    """Which candidates for one setting give as many outputs as the setting itself."""
+    n, f, s, d, p0, p1 = (setting[key] for key in ("n", "f", "s", "d", "p0", "p1"))
+    whole = {"n": n, "P": p0 + p1, "f": f, "s": s, "d": d}
+    out = output_size(n, f, s, d, p0, p1)
+
+    def fits(candidate: int) -> bool:
+        trial = {**whole, unknown: candidate}
+        return output_size(trial["n"], trial["f"], trial["s"], trial["d"], 0, trial["P"]) == out
+
+    return tuple(candidate for candidate in near(unknown, whole[unknown]) if fits(candidate))
+
+
+def correlation(m: int, w: Sequence[Any], x: Sequence[Any]) -> list[Any]:
+    """m outputs of the taps w over x."""
+    return [sum(b * x[i + k] for k, b in enumerate(w)) for i in range(m)]
+
+
 def loops(*extents: int) -> int:
     """How often the body of nested loops runs."""
     return sum(1 for _ in product(*map(range, extents)))

@@ -10,8 +10,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from sympy import Abs, And, Eq, Ge, Integer, Le, Lt, Max, Min, Mod, floor, lambdify, symbols
+from sympy import Abs, And, Eq, Ge, Integer, Le, Lt, Max, Min, Mod, floor, symbols
 
+from .compiled import compiled
 from .instances import value
 from .proof import Proof
 from .symbols import c, i, n
@@ -62,7 +63,7 @@ MODES = ("constant", *CLOSED)
 
 @cache
 def _compiled(mode: str) -> Callable[[int, int], int]:
-    return lambdify([i, n], CLOSED[mode](i, n), modules="math")
+    return compiled(CLOSED[mode](i, n), (i, n))
 
 
 def source_index(i: int, n: int, mode: str) -> int:
@@ -90,7 +91,7 @@ def source_index(i: int, n: int, mode: str) -> int:
         return i if 0 <= i < n else FILL
     if n == 1:  # a single element is its own mirror image, as in numpy.pad
         return 0
-    return int(_compiled(mode)(i, n))
+    return _compiled(mode)(i, n)
 
 
 @theorem("Reflect and symmetric")

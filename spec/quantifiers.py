@@ -28,7 +28,7 @@ class Forall(Basic):
         return here if self.high == oo else Implies(Le(k, self.high), here)
 
 
-class partial(Function):  # noqa: N801  (SymPy names functions in lower case)
+class partial(Function):
     """partial(y, x): the derivative of y by x, taken once y has been written out."""
 
     nargs = 2
