@@ -218,6 +218,6 @@ LAYER_ERRORS = [bad for bad in BAD if not {"input", "out", "fill_value"} & set(b
 def test_layers_refuse_the_same(bad):
     """When the layer is made, or when it meets an input that does not go with it."""
     options = {"weight": FILTERS, **bad.call}
-    with pytest.raises(bad.kind, match="^Conv2d: ") as caught:
+    with pytest.raises(bad.kind, match=r"^Conv2d: ") as caught:
         ip.Conv2d(**options)(IMAGE)
     assert re.search(rf"\b{bad.argument}\b", str(caught.value))
