@@ -66,11 +66,12 @@ def arithmetic(function: str, name: str, dtype: np.dtype[Any]) -> Arithmetic:
     if found is None:
         names = _ARITHMETIC.get(dtype.name)
         if names is None or not dtype.isnative:
-            fix = (
-                f"convert it with {name}.astype({name}.dtype.newbyteorder('='))"
-                if names
-                else "convert it to one of " + ", ".join(_ARITHMETIC)
-            )
+            if names:
+                fix = f"convert it with {name}.astype({name}.dtype.newbyteorder('='))"
+            elif dtype.kind == "c":
+                fix = f"call with {name}.real and {name}.imag apart"
+            else:
+                fix = "convert it to one of " + ", ".join(_ARITHMETIC)
             raise TypeError(f"{function}: {name} has dtype {dtype.str!r} ({dtype}); {fix}.")
         out = dtype if names[1] == dtype.name else np.dtype(names[1])
         found = _known[dtype] = Arithmetic(np.dtype(names[0]), out)
@@ -91,17 +92,18 @@ def per_axis(function: str, name: str, value: Any, rank: int) -> tuple[int, ...]
     if type(value) is int:
         _check_range(function, name, value, value, 1)
         return (value,) * rank
-    given = _items(value)
-    numbers = [n for item in (given or (value,)) if (n := _as_int(item)) is not None]
-    if len(numbers) != len(given or (value,)):
+    items = _items(value)
+    given = (value,) if items is None else items
+    numbers = [n for item in given if (n := _as_int(item)) is not None]
+    if len(numbers) != len(given):
         raise TypeError(
             f"{function}: {name} must be an int or {_ints(rank)}, got {value!r}; pass {name}=1."
         )
-    if given is None:
+    if items is None:
         numbers *= rank
     if len(numbers) != rank:
         raise ValueError(
-            f"{function}: {name} has {len(numbers)} values for {_axes(rank)}, got {value!r}; "
+            f"{function}: {name} has length {len(numbers)} with {_axes(rank)}, got {value!r}; "
             f"pass an int or {_ints(rank)}."
         )
     for number in numbers:
@@ -128,12 +130,12 @@ def padding_widths(function: str, padding: Any, rank: int) -> Pairs:
         alike = len({_as_int(item) is None for item in given}) <= 1
         if None in pairs or not alike:
             raise TypeError(
-                f"{function}: padding must be {forms}, got {padding!r}; do not mix the forms."
+                f"{function}: padding must be {forms}, got {padding!r}; pass one of these."
             )
         if len(pairs) != rank:
             example = f"(({given[0]}, {given[1]}),)" if rank == 1 and len(pairs) == 2 else "an int"
             raise ValueError(
-                f"{function}: padding has {len(pairs)} items for {_axes(rank)}, got {padding!r}; "
+                f"{function}: padding has length {len(pairs)} with {_axes(rank)}, got {padding!r}; "
                 f"pass {example if rank == 1 else forms}."
             )
     for before, after in pairs:
@@ -194,7 +196,7 @@ def boundary_modes(function: str, padding_mode: Any, rank: int) -> tuple[str, ..
         modes = list(given)
         if len(modes) != rank:
             raise ValueError(
-                f"{function}: padding_mode has {len(modes)} names for {_axes(rank)}, "
+                f"{function}: padding_mode has length {len(modes)} with {_axes(rank)}, "
                 f"got {padding_mode!r}; pass one name, or one for each axis."
             )
     unknown = [mode for mode in modes if mode not in MODES]

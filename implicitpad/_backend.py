@@ -36,15 +36,18 @@ def backend_of(function: str, **arrays: Any) -> ModuleType:
 
 def as_array(function: str, name: str, value: Any) -> Any:
     """`value` unless it is an array-like, which NumPy converts. Call after `backend_of`."""
-    if type(value) is np.ndarray or value is None or _is_cupy(value):
+    if type(value) is np.ndarray or _is_cupy(value):
         return value
     try:
-        return np.asarray(value)
-    except (TypeError, ValueError) as error:
+        array = np.asarray(value)
+    except (TypeError, ValueError):
+        array = None
+    if array is None or (array.dtype.kind in "OSU" and not isinstance(value, np.ndarray)):
         raise TypeError(
-            f"{function}: {name} must be an array or nested lists of numbers, got "
-            f"{type(value).__name__} ({error}); pass a numpy.ndarray."
-        ) from None
+            f"{function}: {name} must be an array or nested lists of numbers of one length, got "
+            f"{type(value).__name__}; pass a numpy.ndarray."
+        )
+    return array
 
 
 def _kind(function: str, name: str, array: Any) -> str:

@@ -277,7 +277,7 @@ def _conv(
     backend = backend_of(function, input=input, weight=weight, bias=bias, out=out)
     input = as_array(function, "input", input)
     weight = as_array(function, "weight", weight)
-    bias = as_array(function, "bias", bias)
+    bias = None if bias is None else as_array(function, "bias", bias)
     geometry = conv_geometry(
         function,
         rank,

@@ -151,6 +151,7 @@ def layer_options(
     """Check and canonicalise what can be told of a convolution before its input is known."""
     groups = integer(function, "groups", groups, 1)
     check_weight(function, rank, weight, bias, groups)
+    arithmetic(function, "weight", weight.dtype)
     check_dtypes(function, weight, weight, bias)
     strides = per_axis(function, "stride", stride, rank)
     dilations = per_axis(function, "dilation", dilation, rank)
@@ -234,9 +235,10 @@ def check_channels(function: str, input: Any, weight: Any, groups: int, channels
             fix = f"pass a weight with {channels // groups} on axis 1"
         else:
             fix = f"pass an input with {own * groups} channels"
+        each = f" in each of {groups} groups" if groups > 1 else ""
         raise ValueError(
-            f"{function}: weight has {own} channels in each of {groups} groups but input has "
-            f"{channels} (C_in is axis 1 of weight times groups); {shapes}; {fix}."
+            f"{function}: weight has {own} input channels{each} but input has {channels} "
+            f"(axis 1 of weight is C_in/groups); {shapes}; {fix}."
         )
 
 

@@ -32,7 +32,8 @@ class _Conv:
     ) -> None:
         name = type(self).__name__
         self._backend = backend_of(name, weight=weight, bias=bias)
-        weight, bias = as_array(name, "weight", weight), as_array(name, "bias", bias)
+        weight = as_array(name, "weight", weight)
+        bias = None if bias is None else as_array(name, "bias", bias)
         self._options = layer_options(
             name,
             self._rank,
@@ -47,7 +48,7 @@ class _Conv:
         )
         self._options["fill_value"] = copy.deepcopy(fill_value)
         self._weight = weight.copy()
-        self._bias = None if bias is None else bias.copy()
+        self._bias = bias if bias is None else bias.copy()
         self._start()
 
     def _start(self) -> None:

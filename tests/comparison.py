@@ -37,17 +37,17 @@ WINOGRAD = np.array([[1, 1, 2], [1, 1, 1], [2, 1, 1]])
 def error_bound(problem):
     """Largest error of summing in the computing type, in any order, and rounding the result.
 
-    A sum of k products with k + 1 roundings errs by at most gamma_k = k u / (1 - k u) of the sum of
-    the magnitudes; the bias takes two more. F(2x2, 3x3) multiplies each element with sums of taps, so
-    that the magnitudes are larger, and rounds ten times more in its transforms. Numbers below the
-    normal range lose up to half the smallest subnormal at each product.
+    A sum of k products with k + 1 roundings errs by at most gamma_k = k u / (1 - k u) of the sum
+    of the magnitudes; the bias takes two more. F(2x2, 3x3) multiplies each element with sums of
+    taps, so that the magnitudes are larger, and rounds ten times more in its transforms. Numbers
+    below the normal range lose up to half the smallest subnormal at each product.
     """
     geometry, weight = problem.geometry(), abs(problem.weight.astype(np.float64))
     terms, roundings = int(np.prod(weight.shape[1:])), 2
-    if all((axis.kernel, axis.stride, axis.dilation) == (3, 1, 1) for axis in geometry.axes[-2:]):
-        if problem.rank > 1:
-            weight = WINOGRAD @ weight @ WINOGRAD.T
-            roundings += 10
+    plane = [(axis.kernel, axis.stride, axis.dilation) for axis in geometry.axes[-2:]]
+    if plane == [(3, 1, 1)] * 2:
+        weight = WINOGRAD @ weight @ WINOGRAD.T
+        roundings += 10
     unit, smallest = rounding(geometry.compute)
     gamma = (terms + roundings) * unit / (1 - (terms + roundings) * unit)
     absolute = replace(geometry, fill=abs(geometry.fill))

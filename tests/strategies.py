@@ -128,7 +128,7 @@ def numbers(
 
 
 def lay_out(array: Any, layout: str) -> Any:
-    """The same values, laid out in memory in another way ("broadcast" repeats the first of axis 0)."""
+    """The same values in another memory layout; "broadcast" repeats the first along axis 0."""
     if layout == "F":
         return np.asfortranarray(array)
     if layout == "transposed":

@@ -48,7 +48,13 @@ def test_table_lists_the_map(n, mode):
 def test_map_holds_at_the_ends_of_the_index_range(mode):
     n = 2**31 - 1
     assert _conv_cpu.source_index(n - 1, n, mode) == n - 1
-    after = {"constant": -1, "replicate": n - 1, "reflect": n - 2, "symmetric": n - 1, "circular": 0}
+    after = {
+        "constant": -1,
+        "replicate": n - 1,
+        "reflect": n - 2,
+        "symmetric": n - 1,
+        "circular": 0,
+    }
     assert _conv_cpu.source_index(n, n, mode) == after[mode]
     before = {"constant": -1, "replicate": 0, "reflect": 1, "symmetric": 0, "circular": n - 1}
     assert _conv_cpu.source_index(-1, n, mode) == before[mode]

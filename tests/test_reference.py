@@ -18,9 +18,7 @@ def test_padding_is_that_of_numpy(mode, widths):
     image = np.arange(12.0).reshape(1, 3, 4)
     axes = [Axis(size, 1, 1, 1, *widths, mode) for size in (3, 4)]
     options = {"constant_values": 7} if mode == "constant" else {}
-    want = np.pad(
-        image, [(0, 0), widths, widths], mode=_reference.NUMPY_MODES[mode], **options
-    )
+    want = np.pad(image, [(0, 0), widths, widths], mode=_reference.NUMPY_MODES[mode], **options)
     assert_identical(_reference.explicit_pad(image, axes, np.array(7.0)), want)
 
 
