@@ -60,8 +60,8 @@ def core_of(n: int, f: int, s: int, d: int, p0: int, p1: int) -> tuple[int, int]
 def stacked(layers: Sequence[tuple[int, int, int, int]]) -> tuple[int, int, int]:
     """Stride, offset and receptive field of layers (f, s, d, before)."""
     whole = (1, 0, 1)
-    for f, s, d, before in layers:
-        whole = stack.compose(whole, (s, before, d * (f - 1) + 1))
+    for kernel, stride, dilation, before in layers:
+        whole = stack.compose(whole, (stride, before, dilation * (kernel - 1) + 1))
     return whole
 
 
