@@ -46,6 +46,9 @@ def title(rows: Layer, columns: Layer) -> str:
     steps = steps or [f"stride {rows.s} × {columns.s}"]
     if max(columns.d, rows.d) > 1:
         steps.append(f"dilation {columns.d}")
+    if columns.p0 or columns.p1:
+        widths = {columns.p0, columns.p1, rows.p0, rows.p1} - ({0} if rows.n == 1 else set())
+        steps.append(f"padding {columns.p0}" if len(widths) == 1 else "padding as drawn")
     return f"{both('n')} input, {both('f')} kernel, {', '.join(steps)} → {both('out')} output"
 
 
@@ -55,8 +58,8 @@ def picture(rows: Layer, columns: Layer) -> Picture:
     tall, wide = rows.virtual * CELL, columns.virtual * CELL
     right = left + wide + 110
     out_top = top + max(0, (tall - rows.out * CELL) / 2)
-    width = max(right + columns.out * CELL + MARGIN, 720)
-    below = max(top + tall, out_top + rows.out * CELL) + 34
+    width = max(right + columns.out * CELL + MARGIN, 780)
+    below = max(top + tall, out_top + rows.out * CELL + 30) + 34
     shapes: list[Shape] = [Words(left, 28, title(rows, columns), 19, INK, "start", True)]
     shapes += _sizes(columns, left, top)
     shapes += _input(rows, columns, left, top)
@@ -123,16 +126,17 @@ def _windows(rows: Layer, columns: Layer, left: float, top: float) -> list[Shape
 def _taps(
     rows: Layer, columns: Layer, left: float, top: float, colour: str, radius: float
 ) -> list[Shape]:
-    shift = 0 if colour == FIRST else 7
-    return [
-        Dot(
-            left + (k * columns.d + 0.5) * CELL + shift,
-            top + (r * rows.d + 0.5) * CELL + shift,
-            radius,
-            colour,
-        )
-        for r, k in product(range(rows.f), range(columns.f))
-    ]
+    """Dots at the taps of output (0, 0) or (0, 1); hollow where a tap reads padding."""
+    shift, output = (0, 0) if colour == FIRST else (7, 1)
+    down, across = padding_taps(rows, 0), padding_taps(columns, output)
+    out: list[Shape] = []
+    for r, k in product(range(rows.f), range(columns.f)):
+        x = left + (k * columns.d + 0.5) * CELL + shift
+        y = top + (r * rows.d + 0.5) * CELL + shift
+        out.append(Dot(x, y, radius, colour))
+        if down[r] or across[k]:
+            out.append(Dot(x, y, 0.6 * radius, PADDING))
+    return out
 
 
 def _arrow(start: float, end: float, y: float) -> list[Shape]:
@@ -156,8 +160,12 @@ def _output(rows: Layer, columns: Layer, left: float, top: float) -> list[Shape]
     for j, colour, dashed in reversed(marks):
         x = left + j * CELL
         out.append(Rectangle(x + 2, top + 2, CELL - 4, CELL - 4, "none", colour, 3, dashed, 4))
-    size = f"m = {columns.out}" if rows.n == rows.f == 1 else f"{rows.out} × {columns.out}"
-    out.append(Words(left + columns.out * CELL / 2, top - 18, size, 14, INK, "middle", True))
+    middle = left + columns.out * CELL / 2
+    size = f"m = {columns.out}" if rows.n == rows.f == 1 else f"{rows.out} × {columns.out} output"
+    out.append(Words(middle, top - 18, size, 14, INK, "middle", True))
+    below = top + rows.out * CELL + 16
+    out.append(Words(middle, below, f"number: taps of {taps}", 12, QUIET))
+    out.append(Words(middle, below + 16, "that read padding", 12, QUIET))
     return out
 
 
@@ -166,9 +174,9 @@ def _legend(rows: Layer, columns: Layer, left: float, top: float) -> list[Shape]
     entries = [
         (DATA, "#3b4754", "the input: all that is stored"),
         (PADDING, EDGE, "padding: the fill value v, read but never stored"),
-        ("#ffffff", FIRST, "the first window, and its output; dots are taps"),
+        ("#ffffff", FIRST, "the first window, its taps ● (○ reads v), its output"),
         ("#ffffff", NEXT, "the next window, one stride further"),
-        (SEES, EDGE, f"this output sees padding: so many of its {taps} taps read v"),
+        (SEES, EDGE, "an output that sees padding"),
     ]
     if any(
         seen(rows, columns, i, j) == taps for i, j in product(range(rows.out), range(columns.out))
@@ -176,7 +184,7 @@ def _legend(rows: Layer, columns: Layer, left: float, top: float) -> list[Shape]
         entries.append((SEES, EDGE, "z: all taps read v, so the output is (Σ w)·v + b"))
     out: list[Shape] = []
     for at, (fill, line, words) in enumerate(entries):
-        x, y = left + (at % 2) * 345, top + (at // 2) * 26
+        x, y = left + (at % 2) * 385, top + (at // 2) * 26
         out.append(
             Rectangle(x, y, 18, 18, fill, line, 2.5 if line in (FIRST, NEXT) else 1, line == NEXT)
         )

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from implicitpad.spec.worked import Layer
+
 from ._drawing import png, svg
 from ._window_picture import formula, picture, rows_of_text, title
 from .shape import forward, per_axis
@@ -64,7 +66,7 @@ def explain(n: str, f: str, p: str, s: str, d: str, output: Path | None) -> None
     click.echo(f"{drawn.title}: {output}")
 
 
-def show(rows, columns) -> None:
+def show(rows: Layer, columns: Layer) -> None:
     console = Console(highlight=False)
     console.print(title(rows, columns), style="bold")
     console.print()
@@ -73,7 +75,7 @@ def show(rows, columns) -> None:
     taps = rows.f * columns.f
     console.print()
     console.print(
-        "□ input   ░ padding: the fill value v, never stored   [ ] taps of the first window"
+        "□ input   ░ padding: fill value v, never stored   [ ] tap of the first window"
     )
-    console.print(f"numbers: how many of its {taps} taps an output reads from the padding; z: all")
+    console.print(f"numbers: how many of an output's {taps} taps read padding   z: all of them")
     console.print(formula(columns))
