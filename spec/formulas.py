@@ -60,19 +60,41 @@ def core_of(n: int, f: int, s: int, d: int, p0: int, p1: int) -> tuple[int, int]
 def stacked(layers: Sequence[tuple[int, int, int, int]]) -> tuple[int, int, int]:
     """Stride, offset and receptive field of layers (f, s, d, before)."""
     whole = (1, 0, 1)
-    for f, s, d, before in layers:
-        whole = stack.compose(whole, (s, before, d * (f - 1) + 1))
+    for kernel, stride, dilation, before in layers:
+        whole = stack.compose(whole, (stride, before, dilation * (kernel - 1) + 1))
     return whole
 
 
 @cache
-def _multiply_adds() -> Callable[..., int]:
-    sizes = (cost.N, cost.C_out, cost.H, cost.W, cost.r, cost.h, cost.w)
-    return compiled(cost.multiply_adds.result, sizes)
+def _cost(name: str) -> Callable[..., int]:
+    letters = {
+        "multiply_adds": (cost.N, cost.C_out, cost.H, cost.W, cost.r, cost.h, cost.w),
+        "parameters": (cost.C_out, cost.r, cost.h, cost.w),
+        "memory": (cost.n1, cost.n2, cost.a1, cost.b1, cost.a2, cost.b2),
+    }
+    return compiled(getattr(cost, name).result, letters[name])
 
 
 def multiply_adds(N: int, C_out: int, H: int, W: int, r: int, h: int, w: int) -> int:
-    return _multiply_adds()(N, C_out, H, W, r, h, w)
+    return _cost("multiply_adds")(N, C_out, H, W, r, h, w)
+
+
+def parameters(C_out: int, r: int, h: int, w: int) -> int:
+    return _cost("parameters")(C_out, r, h, w)
+
+
+def padding_positions(n1: int, n2: int, a1: int, b1: int, a2: int, b2: int) -> int:
+    """What an explicit copy holds beyond the data."""
+    return _cost("memory")(n1, n2, a1, b1, a2, b2)
+
+
+def outputs_named(n: int, f: int, s: int, d: int, padding: str) -> int:
+    """⌈n/s⌉ for same; the others from stride 1, then every s-th."""
+    reach = d * (f - 1)
+    if padding.startswith("same"):
+        return -(-n // s)
+    whole = {"valid": n - reach, "full": n + reach, "causal": n}[padding]
+    return (whole - 1) // s + 1
 
 
 def fills(problem: Problem) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 from . import counting
 from .index_map import NUMPY
 from .problems import Problem
+from .worked import named_widths
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,20 @@ def _counting() -> Implementation:
     def multiply_adds(N: int, C_out: int, H: int, W: int, r: int, h: int, w: int) -> int:
         return counting.loops(N, C_out, H, W, r, h, w)
 
+    def parameters(C_out: int, r: int, h: int, w: int) -> int:
+        return counting.loops(C_out, r, h, w) + counting.loops(C_out)
+
+    def copied(n1: int, n2: int, a1: int, b1: int, a2: int, b2: int) -> int:
+        return counting.loops(n1 + a1 + b1, n2 + a2 + b2) - counting.loops(n1, n2)
+
+    def size_named(n: int, f: int, s: int, d: int, padding: str) -> int:
+        return counting.output_size(n, f, s, d, *named_widths(padding, n, f, s, d))
+
     answers = {
         "output_size": size,
+        "output_size_named": size_named,
+        "parameters": parameters,
+        "padding_positions": copied,
         "output_size_ceil": size_ceil,
         "core": core,
         "stack": stacked,
@@ -80,18 +93,42 @@ def _library() -> ModuleType:
 
 
 def _functions() -> Implementation:
-    """The public functions that compute shapes."""
+    """The public functions that compute shapes and costs."""
     library = _library()
-    answers: dict[str, Callable[..., Any]] = {}
-    if hasattr(library, "conv1d"):
-
-        def size(n: int, f: int, s: int, d: int, p0: int, p1: int) -> int:
-            x, w = np.zeros((1, n), np.float32), np.zeros((1, 1, f), np.float32)
-            return int(library.conv1d(x, w, None, s, ((p0, p1),), d).shape[-1])
-
-        answers["output_size"] = size
-    if not answers:
+    if not hasattr(library, "output_shape"):
         return Implementation("shape functions", absent="The library is not installed.")
+
+    def size(n: int, f: int, s: int, d: int, p0: int, p1: int) -> int:
+        return int(library.output_shape((1, n), (1, 1, f), s, ((p0, p1),), d)[-1])
+
+    def size_named(n: int, f: int, s: int, d: int, padding: str) -> int:
+        return int(library.output_shape((1, n), (1, 1, f), s, padding, d)[-1])
+
+    def stacked(layers: Any) -> tuple[int, int, int]:
+        keys = ("kernel_size", "stride", "dilation", "padding")
+        found = library.receptive_field([dict(zip(keys, one, strict=True)) for one in layers])
+        return found.stride[0], found.offset[0], found.size[0]
+
+    def multiply_adds(N: int, C_out: int, H: int, W: int, r: int, h: int, w: int) -> int:
+        found = library.cost((N, r, H + h - 1, W + w - 1), (C_out, r, h, w))
+        return int(found.multiply_adds)
+
+    def parameters(C_out: int, r: int, h: int, w: int) -> int:
+        return int(library.cost((1, r, h, w), (C_out, r, h, w)).parameters) + C_out
+
+    def copied(n1: int, n2: int, a1: int, b1: int, a2: int, b2: int) -> int:
+        widths = ((a1, b1), (a2, b2))
+        found = library.cost((1, 1, n1, n2), (1, 1, 1, 1), padding=widths, dtype="int8")
+        return int(found.padded_bytes - found.input_bytes if found.padded_bytes else 0)
+
+    answers = {
+        "output_size": size,
+        "output_size_named": size_named,
+        "stack": stacked,
+        "multiply_adds": multiply_adds,
+        "parameters": parameters,
+        "padding_positions": copied,
+    }
     return Implementation("shape functions", answers)
 
 

@@ -20,7 +20,7 @@ Setting = dict[str, Any]
 
 
 def layers(padding: int = 3) -> Iterator[Setting]:
-    """One axis: every n ≤ 7, f ≤ 4, s ≤ 3, d ≤ 3 and widths ≤ `padding` with at least one output."""
+    """One axis: every n ≤ 7, f ≤ 4, s ≤ 3, d ≤ 3 and widths ≤ `padding` that have an output."""
     widths = range(padding + 1)
     ranges = (range(1, 8), range(1, 5), range(1, 4), range(1, 4), widths, widths)
     for n, f, s, d, p0, p1 in sorted(product(*ranges), key=sum):

@@ -66,6 +66,23 @@ def loop_sizes() -> Iterator[Setting]:
         yield dict(zip(names, extents, strict=True))
 
 
+def kernel_sizes() -> Iterator[Setting]:
+    for extents in product((1, 2, 5), (1, 2, 3), (1, 3), (1, 2, 3)):
+        yield dict(zip(("C_out", "r", "h", "w"), extents, strict=True))
+
+
+def pads() -> Iterator[Setting]:
+    for extents in product((1, 3), (2, 5), (0, 1, 4), (0, 2), (0, 3), (0, 1)):
+        yield dict(zip(("n1", "n2", "a1", "b1", "a2", "b2"), extents, strict=True))
+
+
+def named() -> Iterator[Setting]:
+    """The named paddings of one axis, wherever there is an output."""
+    for setting in layers(0):
+        for padding in ("valid", "same", "same_lower", "full", "causal"):
+            yield {**{name: setting[name] for name in "nfsd"}, "padding": padding}
+
+
 def unknowns() -> Iterator[Setting]:
     """One letter of a layer left out, for the inverse solver to find again."""
     for setting in layers(1):
@@ -123,6 +140,13 @@ QUESTIONS = [
         formulas.outputs_ceil,
     ),
     Question(
+        "named_padding",
+        "same: ⌈n/s⌉; full, valid and causal: n + F − 1, n − F + 1 and n, every s-th",
+        "output_size_named",
+        named,
+        formulas.outputs_named,
+    ),
+    Question(
         "inverse",
         "(m − 1)·s ≤ n + P − F < m·s, solved for each letter",
         "solved",
@@ -156,6 +180,20 @@ QUESTIONS = [
         "multiply_adds",
         loop_sizes,
         formulas.multiply_adds,
+    ),
+    Question(
+        "parameters",
+        "C_out·(r·h·w + 1)",
+        "parameters",
+        kernel_sizes,
+        formulas.parameters,
+    ),
+    Question(
+        "memory",
+        "an explicit copy adds (n₁ + a₁ + b₁)·(n₂ + a₂ + b₂) − n₁·n₂ positions",
+        "padding_positions",
+        pads,
+        formulas.padding_positions,
     ),
     Question(
         "border_identity",

@@ -12,7 +12,8 @@ from .quantifiers import Forall
 from .symbols import P, i, level, n, s, t, u
 from .theorem import theorem
 
-J, O, R, J2, O2, R2, J3, O3, R3 = symbols("J O R J2 O2 R2 J3 O3 R3", integer=True)
+J1, O1, R1, J2, O2, R2 = symbols("J O R J2 O2 R2", integer=True)
+J3, O3, R3 = symbols("J3 O3 R3", integer=True)
 levels = symbols("L", integer=True)
 s1, s2, F1, F2, P1, P2 = symbols("s1 s2 F1 F2 P1 P2", integer=True)
 SOURCE = "A. Araujo, W. Norris, J. Sim: Computing Receptive Fields of CNNs, Distill, 2019"
@@ -20,8 +21,8 @@ SOURCE = "A. Araujo, W. Norris, J. Sim: Computing Receptive Fields of CNNs, Dist
 
 def compose(lower: Any, upper: Any) -> Any:
     """One layer for two; output i of (J, O, R) reads positions i·J − O … i·J − O + R − 1."""
-    (J1, O1, R1), (J2, O2, R2) = lower, upper
-    return J1 * J2, O1 + J1 * O2, R1 + J1 * (R2 - 1)
+    (stride, offset, field), (s, o, r) = lower, upper
+    return stride * s, offset + stride * o, field + stride * (r - 1)
 
 
 @theorem("Layers compose", SOURCE)
@@ -30,13 +31,13 @@ def layers_compose(p: Proof) -> Any:
 
     Each of those reads t·J − O … t·J − O + R − 1 of the input.
     """
-    p.given(Ge(J, 1), Ge(R, 1), Ge(R2, 1))
-    one, two, three = (J, O, R), (J2, O2, R2), (J3, O3, R3)
+    p.given(Ge(J1, 1), Ge(R1, 1), Ge(R2, 1))
+    one, two, three = (J1, O1, R1), (J2, O2, R2), (J3, O3, R3)
     stride, offset, field = compose(one, two)
     first, last = i * J2 - O2, i * J2 - O2 + R2 - 1
-    p.equal(first * J - O, i * stride - offset, "the first position read")
-    p.equal(last * J - O + R - 1, i * stride - offset + field - 1, "the last position read")
-    reads = And(Le(first, t), Le(t, last), Le(t * J - O, u), Le(u, t * J - O + R - 1))
+    p.equal(first * J1 - O1, i * stride - offset, "the first position read")
+    p.equal(last * J1 - O1 + R1 - 1, i * stride - offset + field - 1, "the last position read")
+    reads = And(Le(first, t), Le(t, last), Le(t * J1 - O1, u), Le(u, t * J1 - O1 + R1 - 1))
     within = And(Le(i * stride - offset, u), Le(u, i * stride - offset + field - 1))
     p.holds(Implies(reads, within), "and nothing outside")
     left, right = compose(compose(one, two), three), compose(one, compose(two, three))
@@ -61,18 +62,20 @@ def receptive_field(p: Proof) -> Any:
     Likewise the offset O(L) = Σ_(l<L) a(l)·J(l), and J(L) is the product of the strides.
     """
     names = ("R", "J", "O", "F", "s", "a", "S", "Q")
-    R, J, O, F, s, a, S, Q = (Function(name, integer=True) for name in names)
-    after = {function: function(level + 1) for function in (R, J, O, S, Q)}
-    stride, offset, field = compose((J(level), O(level), R(level)), (s(level), a(level), F(level)))
-    p.given(Eq(J(0), 1), Eq(O(0), 0), Eq(R(0), 1), Eq(S(0), 0), Eq(Q(0), 0))
-    composed = And(Eq(after[J], stride), Eq(after[O], offset), Eq(after[R], field))
+    R, J, offset_of, F, s, a, S, Q = (Function(name, integer=True) for name in names)
+    after = {function: function(level + 1) for function in (R, J, offset_of, S, Q)}
+    stride, offset, field = compose(
+        (J(level), offset_of(level), R(level)), (s(level), a(level), F(level))
+    )
+    p.given(Eq(J(0), 1), Eq(offset_of(0), 0), Eq(R(0), 1), Eq(S(0), 0), Eq(Q(0), 0))
+    composed = And(Eq(after[J], stride), Eq(after[offset_of], offset), Eq(after[R], field))
     p.given(Forall(level, 0, oo, composed))
     sums = And(
         Eq(after[S], S(level) + (F(level) - 1) * J(level)),
         Eq(after[Q], Q(level) + a(level) * J(level)),
     )
     p.given(Forall(level, 0, oo, sums))
-    p.induction(level, Eq(O(level), Q(level)), "Q(l) is the partial sum of a(l)·J(l)")
+    p.induction(level, Eq(offset_of(level), Q(level)), "Q(l) is the partial sum of a(l)·J(l)")
     why = "S(l) is the partial sum of (F(l) − 1)·J(l)"
     return p.induction(level, Eq(R(level), 1 + S(level)), why)
 

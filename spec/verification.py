@@ -125,7 +125,8 @@ def compare(question: Question, table: Sequence[Implementation]) -> Iterator[Res
         for setting, expected in instances:
             received = question.view(setting, call(answer, setting))
             if not same(received, expected):
-                at = f"{setting_text(setting)}: formula {shown(expected)}, {one.name} {shown(received)}"
+                both = f"formula {shown(expected)}, {one.name} {shown(received)}"
+                at = f"{setting_text(setting)}: {both}"
                 break
         seconds = shared + time.perf_counter() - start
         status = CHECKED if at is None else REFUTED

@@ -1,4 +1,4 @@
-"""`implicitpad verify` agrees with what is right, and fails on what is wrong, naming an instance."""
+"""`implicitpad verify` agrees with what is right and fails on what is wrong, with an instance."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def stride_missing(n, f, s, d, p0, p1):
 
 
 def core_from_a_floor(n, f, s, d, p0, p1):
-    first, last = formulas.core_of(n, f, s, d, p0, p1)
+    _, last = formulas.core_of(n, f, s, d, p0, p1)
     return max(0, (p0 - d * (f - 1)) // s), last
 
 
