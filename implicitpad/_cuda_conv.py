@@ -41,12 +41,12 @@ class Plan:
     kernel: Any
     launch: Launch
     fill: Any
-    table: Any
+    index: Any
     params: np.ndarray
 
     def __call__(self, x: Any, packed: PackedConv, y: Any) -> None:
         bias = NULL if packed.bias is None else packed.bias
-        arguments = (x, packed.weight, bias, self.fill, self.table, y, self.params)
+        arguments = (x, packed.weight, bias, self.fill, self.index, y, self.params)
         launch = self.launch
         self.kernel(launch.grid, launch.block, arguments, shared_mem=launch.shared)
 
@@ -82,10 +82,22 @@ def _packed(device: Device, array: Any, to: np.dtype) -> Any:
 
 
 @functools.lru_cache(maxsize=256)
-def _fill_per_channel(device: Device, dtype: np.dtype, content: bytes) -> Any:
+def _constant(device: Device, dtype: np.dtype, content: bytes) -> Any:
+    """A small array on the device, uploaded once; any stream may read it."""
     array = device.asarray(np.frombuffer(content, dtype))
     device.synchronize()
     return array
+
+
+def _window_offsets(params: np.void, axes: tuple[Any, ...]) -> np.ndarray:
+    """Offset of every element of a window, taps then channels, from that of its first position."""
+    offsets = np.zeros((), np.int64)
+    before = three((axis.before for axis in axes), 0)
+    for axis in range(3):
+        taps = np.arange(params["kernel"][axis], dtype=np.int64) * params["dilation"][axis]
+        offsets = offsets[..., None] + (taps - before[axis]) * params["x_axis"][axis]
+    channels = np.arange(params["in_group"], dtype=np.int64) * params["x_channel"]
+    return (offsets[..., None] + channels).reshape(-1)
 
 
 def _fill_bits(fill: np.ndarray) -> int:
@@ -132,14 +144,17 @@ def plan(
             has_bias=packed.bias is not None,
         )
         launch = choose(geometry, params[0], family)
-        fill = NULL if scalar else _fill_per_channel(
-            device, geometry.fill.dtype, geometry.fill.tobytes()
-        )  # fmt: skip
+        fill = geometry.fill
+        if launch.offsets:
+            offsets = _window_offsets(params[0], axes)
+            index = _constant(device, offsets.dtype, offsets.tobytes())
+        else:
+            index = index_table(device, axes)
         found = packed.plans[key] = Plan(
             kernel(device, launch.source, launch.expression),
             launch,
-            fill,
-            index_table(device, axes),
+            NULL if scalar else _constant(device, fill.dtype, fill.tobytes()),
+            index,
             params,
         )
     return found

@@ -227,10 +227,15 @@ def _load(machine, ins, mask):
     registers = target if isinstance(target, list) else [target]
     size = ins.dtype.itemsize
     at = machine.addresses(address, size * len(registers), mask)
+    if ins.space == "param" and (at == at[0]).all():
+        at = at[0]
     lanes = machine.active(mask)
     for k, register in enumerate(registers):
         if ins.space == "param":
             value = machine.parameters.view(ins.dtype)[(at + k * size) // size]
+            if value.ndim == 0:
+                machine.write(register, value, mask)
+                continue
         elif ins.space == "shared":
             blocks = machine.block_of_lane[lanes]
             value = machine.shared.load(at + k * size, ins.dtype, lanes, blocks)
