@@ -133,8 +133,7 @@ def few_channels(geometry: Any, params: np.void) -> Launch | None:
         return None
     return Launch(
         "conv_few_channels",
-        _expression("conv_few_channels", *_types(geometry.dtype), LARGE_BLOCKS = 128  # large tiles only where they still give every processor a block
-FEW_PIXELS, FEW_OUTPUTS),
+        _expression("conv_few_channels", *_types(geometry.dtype), FEW_PIXELS, FEW_OUTPUTS),
         (-(-_positions(params) // (128 * FEW_PIXELS)), tiles, min(geometry.batch, GRID_LIMIT)),
         (128,),
         shared,
@@ -218,8 +217,7 @@ def instantiations() -> dict[str, Sequence[str]]:
             for size in WINDOWS
         ],
         "conv_few_channels": [
-            _expression("conv_few_channels", t, acc, LARGE_BLOCKS = 128  # large tiles only where they still give every processor a block
-FEW_PIXELS, FEW_OUTPUTS)
+            _expression("conv_few_channels", t, acc, FEW_PIXELS, FEW_OUTPUTS)
             for t, acc in FLOATS.items()
         ],
         "conv_gemm": [
