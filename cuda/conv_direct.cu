@@ -8,7 +8,7 @@
 // Parallel: x over output positions, y over output channels, z over the batch.
 
 template <class X, class W, class Acc, class Y>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 4)
 conv_direct(const X* __restrict__ x_ncq,         // IN
             const W* __restrict__ w_kco,         // IN  packed
             const Acc* __restrict__ bias_o,      // IN

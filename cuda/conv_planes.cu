@@ -67,7 +67,7 @@ conv_planes(const T* __restrict__ x_ncq,         // IN
           }
           __syncthreads();
           if constexpr (KERNEL > 0) {
-#pragma unroll
+#pragma unroll 1
             for (int kw = 0; kw < KERNEL; ++kw) {
               Acc column[ROWS + KERNEL - 1];
 #pragma unroll

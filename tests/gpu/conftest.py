@@ -1,11 +1,11 @@
-"""Devices to run kernels on: a real one where there is one, else the emulator."""
+"""The device that kernels are tested on: a GPU where there is one, otherwise the emulator."""
 
 from __future__ import annotations
 
 import pytest
 
 
-def _has_gpu() -> bool:
+def has_gpu() -> bool:
     try:
         import cupy
     except ImportError:
@@ -13,7 +13,8 @@ def _has_gpu() -> bool:
     return bool(cupy.cuda.is_available())
 
 
-def _emulator(check: bool):
+def emulated(check: bool):
+    pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes")
     from ptx_emulator import EmulatedDevice, nvrtc
 
     try:
@@ -23,26 +24,20 @@ def _emulator(check: bool):
     return EmulatedDevice(80, check)
 
 
-def _cuda():
-    if not _has_gpu():
-        pytest.skip("no NVIDIA GPU with CuPy here")
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param("cuda", marks=pytest.mark.gpu) if has_gpu() else "emulator"],
+)
+def device(request):
+    """A GPU, or the emulator with every check on."""
+    if request.param == "emulator":
+        return emulated(check=True)
     from implicitpad._cuda_device import cupy_device
 
     return cupy_device(0)
 
 
-@pytest.fixture(scope="session", params=["emulator", pytest.param("cuda", marks=pytest.mark.gpu)])
-def device(request):
-    """The emulator with every check on, or a GPU."""
-    return _cuda() if request.param == "cuda" else _emulator(check=True)
-
-
-@pytest.fixture(scope="session", params=["emulator", pytest.param("cuda", marks=pytest.mark.gpu)])
-def fast_device(request):
-    """The emulator without its checks, for problems of many tiles, or a GPU."""
-    return _cuda() if request.param == "cuda" else _emulator(check=False)
-
-
 @pytest.fixture(scope="session")
 def emulator():
-    return _emulator(check=True)
+    """The emulator, also where there is a GPU."""
+    return emulated(check=True)

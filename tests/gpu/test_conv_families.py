@@ -8,8 +8,6 @@ from gpu_problems import problem
 from implicitpad import _cuda_families
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
-pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes")
-import ml_dtypes  # noqa: E402, F401
 
 SHAPES = {
     "signal": ((2, 3, 19), (4, 3, 3), {"padding": ((2, 5),), "fill_value": 2.5}),
