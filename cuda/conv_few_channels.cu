@@ -8,7 +8,7 @@
 // Parallel: x over positions, y over tiles of output channels of all groups, z over the batch.
 
 template <class T, class Acc, int PIXELS, int OUTPUTS>
-__global__ void __launch_bounds__(128)
+__global__ void __launch_bounds__(128, 2)
 conv_few_channels(const T* __restrict__ x_ncq,         // IN
                   const T* __restrict__ w_kco,         // IN  packed
                   const Acc* __restrict__ bias_o,      // IN

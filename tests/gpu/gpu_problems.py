@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from implicitpad import _cuda_conv, _reference
+from implicitpad._cuda_families import instantiations
 from implicitpad._geometry import ConvGeometry, conv_geometry
 
+INSTANTIATIONS = instantiations()
 DEFAULTS: dict[str, Any] = {
     "stride": 1,
     "padding": 0,
@@ -22,7 +24,7 @@ DEFAULTS: dict[str, Any] = {
 }
 UNIT_ROUNDOFF = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, "float64": 2.0**-53}
 # Half of the smallest subnormal: what rounding may lose of a result near 0.
-UNDERFLOW = {"float16": 2.0**-25, "bfloat16": 2.0**-134, "float32": 2.0**-150, "float64": 2.0**-1075}
+UNDERFLOW = {"float16": 2.0**-25, "bfloat16": 2.0**-134, "float32": 2.0**-150, "float64": 2.0**-1074}
 
 
 @dataclass
@@ -50,6 +52,8 @@ class Problem:
         y = _cuda_conv.conv(device, geometry, x, packed, out, family)
         assert y.shape == geometry.out_shape
         assert y.dtype == geometry.out_dtype
+        for plan in packed.plans.values():
+            assert plan.launch.expression in INSTANTIATIONS[plan.launch.source]
         return device.asnumpy(y)
 
     def expected(self) -> np.ndarray:

@@ -7,7 +7,15 @@ from gpu_problems import problem
 
 from implicitpad import _cuda_families
 
-FLOATS = ("float16", "bfloat16", "float32", "float64")
+def shapes_and_types(shapes, others=2):
+    """Every shape in float32, the first few also in the other floating types."""
+    names = list(shapes)
+    first = names[:others]
+    return [(name, "float32") for name in names] + [
+        (name, dtype) for name in first for dtype in ("float16", "bfloat16", "float64")
+    ]
+
+
 
 SHAPES = {
     "signal": ((2, 3, 19), (4, 3, 3), {"padding": ((2, 5),), "fill_value": 2.5}),
@@ -22,8 +30,7 @@ SHAPES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("shape", "dtype"), shapes_and_types(SHAPES))
 def test_direct_takes_floats(device, shape, dtype):
     x, w, options = SHAPES[shape]
     p = problem(1, x, w, dtype, **options)
@@ -60,16 +67,14 @@ PLANES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", PLANES)
+@pytest.mark.parametrize(("shape", "dtype"), shapes_and_types(PLANES))
 def test_planes(device, shape, dtype):
     x, w, options = PLANES[shape]
     p = problem(4, x, w, dtype, **options)
     p.check(p.run(device, "planes"))
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", [s for s in PLANES if s not in ("window-5", "image-15", "line")])
+@pytest.mark.parametrize(("shape", "dtype"), shapes_and_types([s for s in PLANES if s not in ("window-5", "image-15", "line")]))
 def test_planes_channels_last(device, shape, dtype):
     x, w, options = PLANES[shape]
     p = problem(5, x, w, dtype, **options)
@@ -88,8 +93,7 @@ FEW = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", FEW)
+@pytest.mark.parametrize(("shape", "dtype"), shapes_and_types(FEW))
 def test_few_channels(device, shape, dtype):
     x, w, options = FEW[shape]
     p = problem(7, x, w, dtype, **options)
@@ -108,8 +112,7 @@ GEMM = {
 
 
 @pytest.mark.parametrize("layout", ["channels-first", "channels-last"])
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", GEMM)
+@pytest.mark.parametrize(("shape", "dtype"), shapes_and_types(GEMM))
 def test_gemm(device, shape, dtype, layout):
     x, w, options = GEMM[shape]
     p = problem(8, x, w, dtype, **options)
@@ -128,8 +131,7 @@ VIEW = {
 
 
 @pytest.mark.parametrize("layout", ["channels-first", "channels-last"])
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", VIEW)
+@pytest.mark.parametrize(("shape", "dtype"), shapes_and_types(VIEW))
 def test_gemm_view(device, shape, dtype, layout):
     x, w, options = VIEW[shape]
     p = problem(9, x, w, dtype, **options)

@@ -75,7 +75,7 @@ class Kernel:
 
     def _pack(self, parameters, parameter, argument) -> None:
         """Copy one argument by the rules of CuPy's launcher."""
-        if isinstance(argument, Array):
+        if hasattr(argument, "device") and hasattr(argument.data, "ptr"):
             value = np.array(argument.data.ptr, np.uint64)
         elif isinstance(argument, np.ndarray) and argument.size != 1:
             raise TypeError(f"{self.name}: a NumPy array cannot be an argument of a kernel")
@@ -119,6 +119,26 @@ class EmulatedDevice:
         array = self.empty(values.shape, values.dtype)
         array._view[...] = values
         array.allocation.written[:] = True
+        return array
+
+    def far_apart(self, values: np.ndarray, stride: int) -> Array:
+        """An array whose first axis steps over ``stride`` bytes, most of which do not exist.
+
+        Tests 64-bit addresses without the memory. The array can be read by kernels only.
+        """
+        base = 1 << 45
+        parts = []
+        for index, part in enumerate(values):
+            allocation = self.memory.allocate(part.nbytes, base + index * stride)
+            allocation.bytes[: part.nbytes] = np.ascontiguousarray(part).view(np.uint8).reshape(-1)
+            allocation.written[:] = True
+            parts.append(allocation)
+        first = parts[0].bytes[: values[0].nbytes].view(values.dtype).reshape(values[0].shape)
+        view = np.lib.stride_tricks.as_strided(
+            first, values.shape, (stride, *first.strides), writeable=False
+        )
+        array = Array(self, parts[0], view)
+        array.parts = parts
         return array
 
     def asnumpy(self, array: Array) -> np.ndarray:

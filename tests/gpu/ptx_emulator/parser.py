@@ -191,7 +191,7 @@ class _FunctionParser:
 
 def parse(text: str) -> dict[str, Function]:
     """Every entry of a PTX module, by symbol."""
-    files = dict(re.findall(r'\.file\s+(\d+)\s+"([^"]*)"', text))
+    files = dict(re.findall(r'\.file\s+(\d+)\s+"(?:[^"]*/)?([^"/]*)"', text))
     dynamic = re.findall(r"\.extern \.shared .*?(\w+)\[\];", text)
     functions: dict[str, Function] = {}
     current: _FunctionParser | None = None
