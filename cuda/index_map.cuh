@@ -14,12 +14,17 @@
 enum Mode { CONSTANT, REPLICATE, REFLECT, SYMMETRIC, CIRCULAR };
 
 __device__ __forceinline__ int32 source_index(int64 i, int64 n, int32 mode) {
-  if (0 <= i && i < n) return static_cast<int32>(i);
-  if (mode == CONSTANT || n <= 0) return -1;
-  if (mode == REPLICATE) return static_cast<int32>(i < 0 ? 0 : n - 1);
-  if (mode == REFLECT && n == 1) return 0;
-  const int64 period = mode == CIRCULAR ? n : mode == REFLECT ? 2 * n - 2 : 2 * n;
-  const int64 phase = ((i % period) + period) % period;
-  if (phase < n) return static_cast<int32>(phase);
-  return static_cast<int32>(mode == REFLECT ? period - phase : period - 1 - phase);
+    if (0 <= i && i < n)
+        return static_cast<int32>(i);
+    if (mode == CONSTANT || n <= 0)
+        return -1;
+    if (mode == REPLICATE)
+        return static_cast<int32>(i < 0 ? 0 : n - 1);
+    if (mode == REFLECT && n == 1)
+        return 0;
+    const int64 period = mode == CIRCULAR ? n : mode == REFLECT ? 2 * n - 2 : 2 * n;
+    const int64 phase = ((i % period) + period) % period;
+    if (phase < n)
+        return static_cast<int32>(phase);
+    return static_cast<int32>(mode == REFLECT ? period - phase : period - 1 - phase);
 }
