@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,8 @@ class Device(Protocol):
     def asarray(self, values: np.ndarray) -> Any: ...
 
     def asnumpy(self, array: Any) -> np.ndarray: ...
+
+    def current(self) -> AbstractContextManager[Any]: ...
 
     def synchronize(self) -> None: ...
 
@@ -54,19 +57,23 @@ class CupyDevice:
         self.arch = int(cupy.cuda.Device(index).compute_capability)
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-        with self.cupy.cuda.Device(self.index):
+        with self.current():
             return self.cupy.empty(shape, dtype)
 
     def asarray(self, values: np.ndarray) -> Any:
-        with self.cupy.cuda.Device(self.index):
+        with self.current():
             return self.cupy.asarray(values)
 
     def asnumpy(self, array: Any) -> np.ndarray:
         return self.cupy.asnumpy(array)
 
+    def current(self) -> AbstractContextManager[Any]:
+        """Make this the current device."""
+        return self.cupy.cuda.Device(self.index)  # type: ignore[no-any-return]
+
     def synchronize(self) -> None:
         """Wait for the current stream."""
-        with self.cupy.cuda.Device(self.index):
+        with self.current():
             self.cupy.cuda.get_current_stream().synchronize()
 
     def module(
@@ -78,7 +85,7 @@ class CupyDevice:
             (code, *options, *names, nvrtc.getVersion()),
             lambda: compile_cuda(nvrtc, code, names, options),
         )
-        with self.cupy.cuda.Device(self.index):
+        with self.current():
             module = self.cupy.cuda.function.Module()
             module.load(program.image)
             return {name: module.get_function(program.symbols[name]) for name in names}

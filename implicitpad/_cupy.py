@@ -11,13 +11,15 @@ from ._cuda_device import cupy_device
 
 def pack_conv(geometry: Any, weight: Any, bias: Any) -> PackedConv:
     """Weights in the kernels' layout, on the device they are on."""
-    return _cuda_conv.pack(cupy_device(weight.device.id), weight, bias, geometry.compute)
+    device = cupy_device(weight.device.id)
+    with device.current():
+        return _cuda_conv.pack(device, weight, bias, geometry.compute)
 
 
 def conv(geometry: Any, input: Any, packed: PackedConv, out: Any = None) -> Any:
     """Convolve on the device of the weights; the current stream of that device is used."""
     device = packed.device
-    with device.cupy.cuda.Device(device.index):
+    with device.current():
         return _cuda_conv.conv(device, geometry, input, packed, out)
 
 
@@ -28,7 +30,7 @@ def prepare(geometry: Any, input: Any, packed: PackedConv, out: Any = None) -> A
     launches, so that it may be captured in a CUDA graph.
     """
     device = packed.device
-    with device.cupy.cuda.Device(device.index):
+    with device.current():
         y = _cuda_conv.empty_output(device, geometry, input) if out is None else out
         if y.size:
             _cuda_conv.plan(device, geometry, input, packed, y)

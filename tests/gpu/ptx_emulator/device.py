@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -145,6 +146,10 @@ class EmulatedDevice:
         if self.check and not array.allocation.written.all():
             raise EmulatorError("elements of the array were never written")
         return array._view.copy()
+
+    def current(self):
+        """Make this the current device: there is no other."""
+        return nullcontext()
 
     def synchronize(self) -> None:
         """Every launch has finished when it returns."""
