@@ -29,15 +29,20 @@ from tasks cimport *
 cdef extern from *:
     """
     #ifdef _OPENMP
-    enum { IMPLICITPAD_OPENMP = 1 };
+    #include <omp.h>
     #else
-    enum { IMPLICITPAD_OPENMP = 0 };
+    #define omp_get_max_threads() 0
     #endif
     """
-    enum:
-        IMPLICITPAD_OPENMP
+    int omp_get_max_threads() noexcept nogil
 
-has_openmp = bool(IMPLICITPAD_OPENMP)
+has_openmp = omp_get_max_threads() > 0
+
+
+def openmp_threads():
+    """How many threads OpenMP would use now; 1 without it."""
+    return max(omp_get_max_threads(), 1)
+
 
 MODES = {"constant": CONSTANT, "replicate": REPLICATE, "reflect": REFLECT, "symmetric": SYMMETRIC,
          "circular": CIRCULAR}
