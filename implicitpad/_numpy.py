@@ -43,7 +43,13 @@ class PackedConv:
 
     def plan(self, geometry: ConvGeometry, axes: tuple[Any, ...], direct: bool) -> Any:
         # Geometries compare by identity, and the key keeps them alive.
-        key = (geometry, axes[2].size, direct, _conv_cpu.get_instruction_set(), _threads.get_num_threads())
+        key = (
+            geometry,
+            axes[2].size,
+            direct,
+            _conv_cpu.get_instruction_set(),
+            _threads.get_num_threads(),
+        )
         plan = self._plans.get(key)
         if plan is None:
             plan = _conv_cpu.ConvPlan(
@@ -75,7 +81,9 @@ def pack_conv(geometry: ConvGeometry, weight: Array, bias: Array | None) -> Pack
     return PackedConv(geometry, weight, bias)
 
 
-def conv(geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | None = None) -> Array:
+def conv(
+    geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | None = None
+) -> Array:
     """Convolve `input`; into `out` if given. Workspace: one panel for each thread, whatever the padding."""
     if out is None:
         out = np.empty(geometry.out_shape, geometry.out_dtype)

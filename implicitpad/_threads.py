@@ -65,5 +65,7 @@ def set_num_threads(n: int) -> None:
     if isinstance(n, bool) or not isinstance(n, int):
         raise TypeError(f"set_num_threads: n must be an int, got {n!r}; pass a whole number.")
     if n < 1:
-        raise ValueError(f"set_num_threads: n must be at least 1, got {n}; pass 1 for serial calls.")
+        raise ValueError(
+            f"set_num_threads: n must be at least 1, got {n}; pass 1 for serial calls."
+        )
     _limit = n if _conv_cpu.has_openmp else 1
