@@ -77,14 +77,14 @@ class PackedConv:
 
 
 def pack_conv(geometry: ConvGeometry, weight: Array, bias: Array | None) -> PackedConv:
-    """Prepare weights for `conv`; reusable for every geometry with the same channels, groups and kernel."""
+    """Prepare weights for `conv`, for any geometry with the same channels, groups and kernel."""
     return PackedConv(geometry, weight, bias)
 
 
 def conv(
     geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | None = None
 ) -> Array:
-    """Convolve `input`; into `out` if given. Workspace: one panel for each thread, whatever the padding."""
+    """Convolve `input`, into `out` if given. Workspace: one panel a thread, whatever the padding."""
     if out is None:
         out = np.empty(geometry.out_shape, geometry.out_dtype)
     if out.size == 0:

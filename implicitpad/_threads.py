@@ -36,9 +36,9 @@ def get_num_threads() -> int:
 def set_num_threads(n: int) -> None:
     """Let each call use up to `n` threads.
 
-    Results do not depend on it: every output is summed in the same order, by one thread. Calls too small
-    to gain from a second thread use one. The default is OMP_NUM_THREADS, else the number of processors;
-    limits that threadpoolctl sets hold as well. A forked process uses one thread.
+    Results do not depend on it: every output is summed in the same order, by one thread. Calls too
+    small to gain from a second thread use one. The default is OMP_NUM_THREADS, else the number of
+    processors; limits that threadpoolctl sets hold as well. A forked process uses one thread.
 
     Parameters
     ----------
