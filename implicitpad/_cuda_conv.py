@@ -82,7 +82,7 @@ def _packed(device: Device, array: Any, to: np.dtype) -> Any:
 
 
 @functools.lru_cache(maxsize=256)
-def _constant(device: Device, dtype: np.dtype, content: bytes) -> Any:
+def constant(device: Device, dtype: np.dtype, content: bytes) -> Any:
     """A small array on the device, uploaded once; any stream may read it."""
     array = device.asarray(np.frombuffer(content, dtype))
     device.synchronize()
@@ -147,13 +147,13 @@ def plan(
         fill = geometry.fill
         if launch.offsets:
             offsets = _window_offsets(params[0], axes)
-            index = _constant(device, offsets.dtype, offsets.tobytes())
+            index = constant(device, offsets.dtype, offsets.tobytes())
         else:
             index = index_table(device, axes)
         found = packed.plans[key] = Plan(
             kernel(device, launch.source, launch.expression),
             launch,
-            NULL if scalar else _constant(device, fill.dtype, fill.tobytes()),
+            NULL if scalar else constant(device, fill.dtype, fill.tobytes()),
             index,
             params,
         )

@@ -41,7 +41,7 @@ class Launch:
     offsets: bool = False
 
 
-def _expression(source: str, *arguments: Any) -> str:
+def expression(source: str, *arguments: Any) -> str:
     return f"{source}<{', '.join(str(argument) for argument in arguments)}>"
 
 
@@ -53,7 +53,7 @@ def direct(geometry: Any, params: np.void) -> Launch:
     types = (geometry.dtype, geometry.weight_dtype, geometry.compute, geometry.out_dtype)
     return Launch(
         "conv_direct",
-        _expression("conv_direct", *(dtype.name for dtype in types)),
+        expression("conv_direct", *(dtype.name for dtype in types)),
         (
             -(-_positions(params) // 256),
             min(geometry.out_channels, GRID_LIMIT),
@@ -78,7 +78,7 @@ def planes(geometry: Any, params: np.void) -> Launch | None:
             return None
         return Launch(
             "conv_channels_last",
-            _expression("conv_channels_last", *arguments),
+            expression("conv_channels_last", *arguments),
             (-(-strips // 8), -(-outputs // 32), batch),
             (32, 8),
         )
@@ -104,7 +104,7 @@ def planes(geometry: Any, params: np.void) -> Launch | None:
     arguments = (*_types(geometry.dtype), columns, rows, kernel_h if sliding else 0)
     return Launch(
         "conv_planes",
-        _expression("conv_planes", *arguments),
+        expression("conv_planes", *arguments),
         (tiles, min(outputs, GRID_LIMIT), batch),
         block,
         shared,
@@ -133,7 +133,7 @@ def few_channels(geometry: Any, params: np.void) -> Launch | None:
         return None
     return Launch(
         "conv_few_channels",
-        _expression("conv_few_channels", *_types(geometry.dtype), FEW_PIXELS, FEW_OUTPUTS),
+        expression("conv_few_channels", *_types(geometry.dtype), FEW_PIXELS, FEW_OUTPUTS),
         (-(-_positions(params) // (128 * FEW_PIXELS)), tiles, min(geometry.batch, GRID_LIMIT)),
         (128,),
         shared,
@@ -157,7 +157,7 @@ def _gemm(geometry: Any, params: np.void, offsets: bool) -> Launch | None:
     index = "int64" if offsets else "int32"
     return Launch(
         "conv_gemm",
-        _expression("conv_gemm", *_types(geometry.dtype), *tile, last, index),
+        expression("conv_gemm", *_types(geometry.dtype), *tile, last, index),
         (-(-rows // tile[0]), -(-out_group // tile[1]), geometry.groups),
         (tile[0] // tile[3] * (tile[1] // tile[4]),),
         offsets=offsets,
@@ -203,34 +203,49 @@ def instantiations() -> dict[str, Sequence[str]]:
     names = {
         "index_table": ["index_table"],
         "conv_direct": [
-            *(_expression("conv_direct", t, t, acc, t) for t, acc in FLOATS.items()),
-            *(_expression("conv_direct", *t, acc, acc) for t, acc in INTEGERS.items()),
+            *(expression("conv_direct", t, t, acc, t) for t, acc in FLOATS.items()),
+            *(expression("conv_direct", *t, acc, acc) for t, acc in INTEGERS.items()),
         ],
         "conv_planes": [
-            _expression("conv_planes", t, acc, *shape)
+            expression("conv_planes", t, acc, *shape)
             for t, acc in FLOATS.items()
             for shape in [(LINE_COLUMNS, 1, 0), *((1, PLANE_ROWS, size) for size in WINDOWS)]
         ],
         "conv_channels_last": [
-            _expression("conv_channels_last", t, acc, STRIP_COLUMNS, size)
+            expression("conv_channels_last", t, acc, STRIP_COLUMNS, size)
             for t, acc in FLOATS.items()
             for size in WINDOWS
         ],
         "conv_few_channels": [
-            _expression("conv_few_channels", t, acc, FEW_PIXELS, FEW_OUTPUTS)
+            expression("conv_few_channels", t, acc, FEW_PIXELS, FEW_OUTPUTS)
             for t, acc in FLOATS.items()
         ],
         "conv_gemm": [
-            _expression("conv_gemm", t, acc, *tile, last, index)
+            expression("conv_gemm", t, acc, *tile, last, index)
             for t, acc in FLOATS.items()
             for tile in (SMALL_TILE, LARGE_TILE)
             if tile == SMALL_TILE or t == "float32"
             for last, index in product(("false", "true"), ("int32", "int64"))
         ],
     }
+    names["conv_adjoint"] = [
+        name.replace("conv_direct", "conv_adjoint") for name in names["conv_direct"]
+    ]
+    gradients = [
+        expression(f"conv_{what}_gradient", *types)
+        for t, acc in FLOATS.items()
+        for what, *types in (
+            ("weight", t, acc),
+            ("bias", t, acc, t),
+            ("bias", acc, acc, t),  # the sum over channels, of a scalar fill
+            ("fill", t, acc, t),
+            ("fill", t, acc, acc),
+        )
+    ]
+    names["conv_gradients"] = list(dict.fromkeys(gradients))
     weights = {(t, t) for t in FLOATS} | {(t[1], t[1]) for t in INTEGERS}
     wide = {(t[1], acc) for t, acc in INTEGERS.items() if acc != "int32"}
     biases = set(FLOATS.items()) | wide  # an 8-bit bias would be too coarse: it is int32
     biases |= {(acc, acc) for acc in INTEGERS.values()}
-    names["pack_weights"] = [_expression("pack_weights", *t) for t in sorted(weights | biases)]
+    names["pack_weights"] = [expression("pack_weights", *t) for t in sorted(weights | biases)]
     return names

@@ -29,6 +29,15 @@ CONV = _structure(
     ("table", I32, 3), ("fill_per_channel", I32), ("has_bias", I32),
 )  # fmt: skip
 
+ADJOINT = _structure(
+    ("x_batch", I64), ("x_channel", I64), ("x_axis", I64, 3),
+    ("y_batch", I64), ("y_channel", I64), ("y_axis", I64, 3),
+    ("batch", I32), ("in_channels", I32), ("out_channels", I32),
+    ("in_group", I32), ("out_group", I32), ("packed_outputs", I32),
+    ("size", I32, 3), ("kernel", I32, 3), ("stride", I32, 3), ("dilation", I32, 3),
+    ("out", I32, 3), ("table", I32, 3), ("has_bias", I32),
+)  # fmt: skip
+
 TABLE = _structure(
     ("first", I32, 3), ("length", I32, 3), ("before", I32, 3), ("size", I32, 3), ("mode", I32, 3)
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-HEADERS = ("ptx.cuh", "types.cuh", "index_map.cuh", "conv.cuh")
+HEADERS = ("ptx.cuh", "types.cuh", "index_map.cuh", "conv.cuh", "adjoint.cuh")
 
 
 @functools.cache

@@ -21,6 +21,8 @@ REGISTERS = {
     "index_table": 64,
     "pack_weights": 64,
     "conv_direct": 64,
+    "conv_adjoint": 64,
+    "conv_gradients": 64,
     "conv_planes": 128,
     "conv_channels_last": 128,
     "conv_few_channels": 255,
