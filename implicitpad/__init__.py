@@ -3,6 +3,7 @@
 from ._conv import conv1d, conv2d, conv3d
 from ._layers import Conv1d, Conv2d, Conv3d
 from ._shapes import Cost, ReceptiveField, cost, output_shape, receptive_field
+from ._transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from ._threads import get_num_threads, set_num_threads
 
 __all__ = [

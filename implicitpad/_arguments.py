@@ -86,16 +86,16 @@ def integer(function: str, name: str, value: Any, least: int) -> int:
     return number
 
 
-def per_axis(function: str, name: str, value: Any, rank: int) -> tuple[int, ...]:
-    """One positive int for all axes, or one for each."""
+def per_axis(function: str, name: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
+    """One int, `least` or more, for all axes, or one for each."""
     if type(value) is int:
-        _check_range(function, name, value, value, 1)
+        _check_range(function, name, value, value, least)
         return (value,) * rank
     given = _items(value)
     numbers = [n for item in (given or (value,)) if (n := _as_int(item)) is not None]
     if len(numbers) != len(given or (value,)):
         raise TypeError(
-            f"{function}: {name} must be an int or {_ints(rank)}, got {value!r}; pass {name}=1."
+            f"{function}: {name} must be an int or {_ints(rank)}, got {value!r}; pass {name}={least}."
         )
     if given is None:
         numbers *= rank
@@ -105,7 +105,7 @@ def per_axis(function: str, name: str, value: Any, rank: int) -> tuple[int, ...]
             f"pass an int or {_ints(rank)}."
         )
     for number in numbers:
-        _check_range(function, name, value, number, 1)
+        _check_range(function, name, value, number, least)
     return tuple(numbers)
 
 

@@ -81,7 +81,7 @@ def conv(geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | 
         out = np.empty(geometry.out_shape, geometry.out_dtype)
     if out.size == 0:
         return out
-    x, y = _as_five(input, geometry.batched), _as_five(out, geometry.batched)
+    x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
     axes: tuple[Any, ...] = (_whole(1),) * (3 - len(geometry.axes)) + geometry.axes
     if all(_untouched(axis) for axis in axes[1:]) and (merged := _merge_rows(x, y)):
         x, y = merged
@@ -97,11 +97,11 @@ def conv(geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | 
     plan = packed.plan(geometry, axes, direct)
     weights, bias = packed.buffers(plan)
     fill = geometry.fill.astype(geometry.compute)
-    plan.run(_raw(x), packed.terms, weights, bias, fill, _raw(y))
+    plan.run(raw(x), packed.terms, weights, bias, fill, raw(y))
     return out
 
 
-def _as_five(array: Array, batched: bool) -> Array:
+def as_five(array: Array, batched: bool) -> Array:
     """View (N, C, spatial...) as (N, C, D, H, W)."""
     if not batched:
         array = array[None]
@@ -109,7 +109,7 @@ def _as_five(array: Array, batched: bool) -> Array:
     return array[(slice(None), slice(None)) + (None,) * (3 - spatial)]
 
 
-def _raw(array: Array) -> Array:
+def raw(array: Array) -> Array:
     """The same bytes under a dtype that exports the buffer protocol (bfloat16 does not)."""
     return array.view(np.uint16) if array.dtype.kind == "V" or array.dtype.itemsize == 2 else array
 
