@@ -1,5 +1,6 @@
 """Convolution with implicit padding: a width and a fill value, never written to memory."""
 
+from ._backward import conv1d_backward, conv2d_backward, conv3d_backward
 from ._conv import conv1d, conv2d, conv3d
 from ._layers import Conv1d, Conv2d, Conv3d
 from ._shapes import Cost, ReceptiveField, cost, output_shape, receptive_field

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,3 +175,67 @@ def _transpose_axis(
             f"{size}, stride {stride}, padding {(before, after)}; split the input."
         )
     return TransposeAxis(size, kernel, stride, dilation, before, out)
+
+
+GRADIENTS = ("input", "weight", "bias", "fill_value")
+
+
+def backward_geometry(
+    function: str,
+    rank: int,
+    grad_output: Any,
+    input: Any,
+    weight: Any,
+    needs: Any,
+    *,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
+    fill_value: Any,
+    padding_mode: Any,
+) -> ConvGeometry:
+    """Check a convolution's gradient: the convolution itself, then what came back for its output."""
+    geometry = conv_geometry(
+        function,
+        rank,
+        input,
+        weight,
+        None,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        fill_value=fill_value,
+        padding_mode=padding_mode,
+        precision=None,
+        out=None,
+    )
+    if geometry.compute.kind != "f":
+        raise TypeError(
+            f"{function}: gradients are for floats, got input of dtype {input.dtype}; "
+            "convert with input.astype('float32')."
+        )
+    if grad_output.dtype != geometry.out_dtype:
+        raise TypeError(
+            f"{function}: grad_output must have the dtype of the output, {geometry.out_dtype}, got "
+            f"{grad_output.dtype}; convert with grad_output.astype({geometry.out_dtype.name!r})."
+        )
+    if grad_output.shape != geometry.out_shape:
+        raise ValueError(
+            f"{function}: grad_output must have the shape of the output, {geometry.out_shape}, got "
+            f"{grad_output.shape}; input.shape={input.shape}, weight.shape={weight.shape}; "
+            "pass the arguments of the forward call."
+        )
+    if isinstance(needs, str) or not isinstance(needs, Collection):
+        raise TypeError(
+            f"{function}: needs must be a collection of names out of {GRADIENTS}, got {needs!r}; "
+            "leave it out for all of them."
+        )
+    unknown = [name for name in needs if name not in GRADIENTS]
+    if unknown:
+        raise ValueError(
+            f"{function}: needs must name gradients out of {GRADIENTS}, got {unknown[0]!r}; "
+            "leave it out for all of them."
+        )
+    return geometry

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PLANS = 16  # plans kept by one PackedConv: the shapes a layer meets in turn
 
 
-def _whole(size: int) -> Axis:
+def whole(size: int) -> Axis:
     """An axis that a convolution does not window."""
     return Axis(size, 1, 1, 1, 0, 0, "constant")
 
@@ -82,10 +82,10 @@ def conv(geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | 
     if out.size == 0:
         return out
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
-    axes: tuple[Any, ...] = (_whole(1),) * (3 - len(geometry.axes)) + geometry.axes
+    axes: tuple[Any, ...] = (whole(1),) * (3 - len(geometry.axes)) + geometry.axes
     if all(_untouched(axis) for axis in axes[1:]) and (merged := _merge_rows(x, y)):
         x, y = merged
-        axes = (axes[0], _whole(1), _whole(y.shape[4]))
+        axes = (axes[0], whole(1), whole(y.shape[4]))
     # Finished rows go straight to memory where they lie there as the kernels produce them.
     item = geometry.compute.itemsize
     direct = (
