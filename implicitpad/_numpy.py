@@ -5,6 +5,7 @@ Everything here runs after the geometry has checked the call; nothing here raise
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ._geometry import Axis
 
 if TYPE_CHECKING:
     from ._geometry import ConvGeometry
+    from ._geometry_transpose import TransposeGeometry
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -99,6 +101,24 @@ def conv(geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | 
     fill = geometry.fill.astype(geometry.compute)
     plan.run(raw(x), packed.terms, weights, bias, fill, raw(y))
     return out
+
+
+def conv_transpose(
+    geometry: TransposeGeometry, input: Array, weight: Array, bias: Array | None = None
+) -> Array:
+    """The transposed convolution of `input`."""
+    from . import _numpy_transpose  # which builds on this module
+
+    return _numpy_transpose.conv_transpose(geometry, input, weight, bias)
+
+
+def conv_backward(
+    geometry: ConvGeometry, grad_output: Array, input: Array, weight: Array, needs: Collection[str]
+) -> tuple[Any, Any, Any, Any]:
+    """Gradients for input, weight, bias and fill; None for those that `needs` does not name."""
+    from . import _numpy_gradient  # which builds on this module
+
+    return _numpy_gradient.conv_backward(geometry, grad_output, input, weight, needs)
 
 
 def as_five(array: Array, batched: bool) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,24 +21,15 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 8 << 20  # of the gradient on virtual positions, before it is folded onto their sources
 
 
-class Gradients(NamedTuple):
-    """Gradients of a convolution; None for those that were not asked for."""
-
-    input: Any
-    weight: Any
-    bias: Any
-    fill_value: Any
-
-
 def conv_backward(
     geometry: ConvGeometry, grad_output: Array, input: Array, weight: Array, needs: Collection[str]
-) -> Gradients:
-    """Gradients of the convolution that `geometry` describes, those that `needs` names."""
+) -> tuple[Array | None, Array | None, Array | None, Array | None]:
+    """Gradients for input, weight, bias and fill; None for those that `needs` does not name."""
     grad_input = _grad_input(geometry, grad_output, weight) if "input" in needs else None
     constant = [axis for axis in geometry.axes if axis.mode == "constant"]
     padded = any(axis.before > 0 or axis.after > 0 for axis in constant)
     if not {"weight", "bias", "fill_value"} & set(needs):
-        return Gradients(grad_input, None, None, None)
+        return grad_input, None, None, None
     sums = None
     if padded or "bias" in needs:
         sums = _BoxSums(geometry, grad_output)
@@ -49,7 +40,7 @@ def conv_backward(
         grad_fill = np.zeros(geometry.fill.shape, geometry.dtype)
         if sums and padded:
             grad_fill[...] = _grad_fill(geometry, weight, sums.reading_fill())
-    return Gradients(grad_input, grad_weight, grad_bias, grad_fill)
+    return grad_input, grad_weight, grad_bias, grad_fill
 
 
 def _grad_input(geometry: ConvGeometry, grad: Array, weight: Array) -> Array:

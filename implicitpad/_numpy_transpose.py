@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _conv_cpu, _threads, _transpose_cpu
-from ._numpy import as_five, raw
+from ._geometry import Axis, ConvGeometry
+from ._numpy import as_five, conv, pack_conv, raw
 
 if TYPE_CHECKING:
     from ._geometry_transpose import TransposeAxis, TransposeGeometry
@@ -76,6 +77,8 @@ def conv_transpose(
         out = np.empty(geometry.out_shape, geometry.out_dtype)
     if out.size == 0:
         return out
+    if all(axis.stride == 1 for axis in geometry.axes):
+        return _conv_flipped(geometry, input, weight, bias, out)
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
     axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple([_panel_axis(axis) for axis in geometry.axes])
     plan = _transpose_cpu.TransposePlan(
@@ -97,3 +100,33 @@ def conv_transpose(
     bias = np.ascontiguousarray(bias, dtype=geometry.compute)
     plan.run(raw(x), taps, bias, raw(y))
     return out
+
+
+def _conv_flipped(
+    geometry: TransposeGeometry, input: Array, weight: Array, bias: Array | None, out: Array
+) -> Array:
+    """With stride 1, a convolution with the filters flipped and its channel axes exchanged."""
+    axes = []
+    for axis in geometry.axes:
+        before = axis.extent - 1 - axis.first
+        after = axis.out + axis.extent - 1 - axis.size - before
+        axes.append(Axis(axis.size, axis.kernel, 1, axis.dilation, before, after, "constant"))
+    forward = ConvGeometry(
+        geometry.function,
+        geometry.batched,
+        geometry.batch,
+        geometry.in_channels,
+        geometry.out_channels,
+        geometry.groups,
+        tuple(axes),
+        np.zeros((), geometry.dtype),
+        geometry.dtype,
+        geometry.weight_dtype,
+        geometry.compute,
+        out.dtype,
+        "default",
+    )
+    flipped = weight[(..., *(slice(None, None, -1),) * len(axes))]
+    flipped = flipped.reshape(geometry.groups, -1, *weight.shape[1:]).swapaxes(1, 2)
+    flipped = flipped.reshape(geometry.out_channels, -1, *weight.shape[2:])
+    return conv(forward, input, pack_conv(forward, flipped, bias), out)

@@ -21,20 +21,16 @@ from libc.string cimport memset
 from index_map cimport CIRCULAR, CONSTANT, REFLECT, REPLICATE, SYMMETRIC, Mode, source_index
 from kernels cimport *
 from panel cimport *
+from planning cimport MACS_PER_THREAD
+from tasks cimport even_start
 
 cdef enum:
-    PANEL_BYTES = 256 * 1024     # with the sums and the output gradients in a second-level cache
+    BLOCK_BYTES = 256 * 1024     # of a panel: with the sums and the output gradients in a second-level cache
     BLOCK_PIXELS = 256           # terms of one partial sum; their output gradients fill the first level
     SLICE_TERMS = 640            # of a task: channels x taps
-    MACS_PER_THREAD = 250000     # below this a second thread costs more than it brings
 
 MODES = {"constant": CONSTANT, "replicate": REPLICATE, "reflect": REFLECT, "symmetric": SYMMETRIC,
          "circular": CIRCULAR}
-
-
-cdef inline int even_start(int index, int parts, int total) noexcept nogil:
-    """Where part `index` begins when `total` is cut into `parts` as evenly as possible."""
-    return <int>(<long long>index * total // parts)
 
 
 cdef struct WeightPlan:
@@ -221,7 +217,7 @@ cdef class WeightGradient:
             block[a] = ceil_div(plan.axis[a].out, parts)
             left //= block[a]
         plan.images = max(1, min(plan.batch, left))
-        while self._panel_slots(block) * plan.itemsize > PANEL_BYTES:
+        while self._panel_slots(block) * plan.itemsize > BLOCK_BYTES:
             if plan.images > 1:
                 plan.images = ceil_div(plan.images, 2)
             elif plan.slices < plan.channels:

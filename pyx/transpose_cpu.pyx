@@ -22,12 +22,11 @@ from libc.string cimport memcpy, memset
 from index_map cimport CONSTANT, source_index
 from kernels cimport *
 from panel cimport *
+from planning cimport choose_blocks, choose_tile, divide
 from tasks cimport *
 
 cdef enum:
-    PANEL_BYTES = 320 * 1024     # a panel and a block of weights share a second-level cache
     SCRATCH_BYTES = 128 * 1024   # rows of one block of channels on their way to the output
-    MACS_PER_THREAD = 250000     # below this a second thread costs more than it brings
 
 
 cdef struct Transposed:
@@ -138,7 +137,7 @@ cdef void transpose_task(const Plan *plan, const Transposed *t, const Call *call
                          char *workspace) noexcept nogil:
     cdef int first[3]
     cdef int size[3]
-    cdef int a, index, group, image, share = <int>(task % plan.shares)
+    cdef int a, index, image, group, n_runs, share = <int>(task % plan.shares)
     task //= plan.shares
     for a in range(2, -1, -1):
         index = <int>(task % plan.axis[a].blocks)
@@ -147,10 +146,13 @@ cdef void transpose_task(const Plan *plan, const Transposed *t, const Call *call
         size[a] = plan.axis[a].out - first[a]
         if size[a] > plan.axis[a].block:
             size[a] = plan.axis[a].block
-    group, image = <int>(task % plan.groups), <int>(task // plan.groups)
-    fill_panel(plan, call, image, group, first, workspace)
-    transpose_block(plan, t, call, image, group, first, size, even_start(share, plan.shares, plan.n_blocks),
-                    even_start(share + 1, plan.shares, plan.n_blocks), workspace)
+    index, image = <int>(task % plan.group_tasks), <int>(task // plan.group_tasks)
+    n_runs = locate(plan, first, workspace)
+    for group in range(even_start(index, plan.group_tasks, plan.groups),
+                       even_start(index + 1, plan.group_tasks, plan.groups)):
+        fill_panel(plan, call, image, group, n_runs, workspace)
+        transpose_block(plan, t, call, image, group, first, size, even_start(share, plan.shares, plan.n_blocks),
+                        even_start(share + 1, plan.shares, plan.n_blocks), workspace)
 
 
 cdef void gather_weights(char *packed, const char *weights, Py_ssize_t row_stride, Py_ssize_t channel_stride,
@@ -203,65 +205,19 @@ cdef class TransposePlan:
             plan.axis[a].out = axis.out
             plan.axis[a].kernel, plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, 1, axis.dilation
             plan.axis[a].virtual = axis.out - 1 + axis.extent
+            plan.out[a] = axis.out
             t.step[a], t.skip[a], t.length[a], taps = axis.phases
             plan.taps *= len(taps)
-        self._choose_tile()
-        self._choose_blocks(threads)
-        self._allocate(axes)
-
-    cdef _choose_tile(self):
-        """The register tile with fewer multiply-adds for a row, unused lanes included."""
-        cdef Plan *plan = &self.plan
-        lanes, out, left = plan.kernels.lanes, plan.axis[2].out, plan.filters
-        widest = 3 if plan.kernels.pixel_vectors[3] else 2
-        width = CHANNEL_VECTORS * lanes
-        plan.channel_lanes = CHANNEL_VECTORS * ceil_div(left, width) * out <= left * ceil_div(out, lanes)
-        self.order = [width] * ceil_div(left, width)
-        if not plan.channel_lanes:
-            self.order = []
-            while left:
-                width = 1 << min(left.bit_length() - 1, widest)
-                self.order.append(width)
-                left -= width
+        _, self.order = choose_tile(plan)
+        plan.flat = False
         plan.n_blocks = len(self.order)
         plan.group_bias = sum(self.order)
-
-    cdef Py_ssize_t _panel_bytes(self, block):
-        cdef Plan *plan = &self.plan
-        for a in range(3):
-            lay_out(&plan.axis[a], block[a])
-        plan.plane = <Py_ssize_t>plan.axis[1].slots * plan.axis[2].slots
-        # An odd number of vectors from channel to channel: powers of two would share few cache sets.
-        plan.channel_stride = (ceil_div(plan.axis[0].slots * plan.plane, plan.kernels.lanes) | 1) * plan.kernels.lanes
-        return (plan.channel_stride * plan.channels + PANEL_SLACK) * plan.itemsize
-
-    cdef _choose_blocks(self, int threads):
-        """Halve the outermost axis that can be until the panel fits and every thread has tasks."""
-        cdef Plan *plan = &self.plan
-        cdef Transposed *t = &self.transposed
-        cdef double macs = <double>plan.batch * plan.groups * plan.filters * plan.channels * plan.taps
-        for a in range(3):
-            macs *= plan.axis[a].out
-        plan.threads = <int>max(1, min(threads, macs / MACS_PER_THREAD))
-        block = [plan.axis[a].out for a in range(3)]
-        least = [1, 1, 4 * plan.kernels.tile_pixels]
-        while True:
-            fits = self._panel_bytes(block) <= PANEL_BYTES
-            tasks = <Py_ssize_t>plan.batch * plan.groups
-            for a in range(3):
-                tasks *= plan.axis[a].blocks
-            choices = [a for a in range(3 if not fits else 2) if block[a] > (least[a] if fits else 4 * least[a] - 3)]
-            choices = choices or [a for a in range(3) if block[a] > least[a] and not fits]
-            if not choices or fits and (plan.threads == 1 or tasks >= 4 * plan.threads):
-                break
-            block[choices[0]] = ceil_div(block[choices[0]], 2)
-        plan.shares = 1
-        if plan.threads > 1 and tasks < 2 * plan.threads:
-            plan.shares = min(plan.n_blocks, ceil_div(2 * plan.threads, tasks))
-        plan.threads = min(plan.threads, tasks * plan.shares)
+        choose_blocks(plan)
+        divide(plan, threads)
         row = <Py_ssize_t>max(self.order) * t.step[2] * plan.axis[2].block * plan.itemsize
         t.group_rows = min(plan.axis[1].block, max(2, SCRATCH_BYTES // row))
         t.scratch_channel = <Py_ssize_t>t.group_rows * t.step[2] * plan.axis[2].block
+        self._allocate(axes)
 
     cdef _allocate(self, axes):
         cdef Plan *plan = &self.plan
@@ -328,7 +284,7 @@ cdef class TransposePlan:
         cdef Transposed *t = &self.transposed
         cdef Call call
         cdef Py_buffer x_view, y_view, w_view, b_view
-        cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.groups * plan.shares, task
+        cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.group_tasks * plan.shares, task
         cdef Py_ssize_t packed_size = plan.groups * plan.group_weights * plan.itemsize
         cdef Py_ssize_t bias_size = plan.groups * plan.group_bias * plan.itemsize
         cdef double zero = 0
