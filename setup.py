@@ -20,6 +20,8 @@ from setuptools.errors import CompileError, LinkError
 # The table of compiled modules: name below implicitpad -> sources below pyx/.
 EXTENSIONS = {
     "_conv_cpu": ["conv_cpu.pyx", "kernels_avx512.c", "kernels_avx2.c", "kernels_baseline.c"],
+    "_transpose_cpu": ["transpose_cpu.pyx"],
+    "_gradient_cpu": ["gradient_cpu.pyx"],
 }
 
 CHECKED = os.environ.get("IMPLICITPAD_CHECKED") == "1"

@@ -87,17 +87,17 @@ def integer(function: str, name: str, value: Any, least: int) -> int:
     return number
 
 
-def per_axis(function: str, name: str, value: Any, rank: int) -> tuple[int, ...]:
-    """One positive int for all axes, or one for each."""
+def per_axis(function: str, name: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
+    """One int, `least` or more, for all axes, or one for each."""
     if type(value) is int:
-        _check_range(function, name, value, value, 1)
+        _check_range(function, name, value, value, least)
         return (value,) * rank
     items = _items(value)
     given = (value,) if items is None else items
     numbers = [n for item in given if (n := _as_int(item)) is not None]
     if len(numbers) != len(given):
         raise TypeError(
-            f"{function}: {name} must be an int or {_ints(rank)}, got {value!r}; pass {name}=1."
+            f"{function}: {name} must be an int or {_ints(rank)}, got {value!r}; pass {name}={least}."
         )
     if items is None:
         numbers *= rank
@@ -107,7 +107,7 @@ def per_axis(function: str, name: str, value: Any, rank: int) -> tuple[int, ...]
             f"pass an int or {_ints(rank)}."
         )
     for number in numbers:
-        _check_range(function, name, value, number, 1)
+        _check_range(function, name, value, number, least)
     return tuple(numbers)
 
 

@@ -34,6 +34,16 @@ def backend_of(function: str, **arrays: Any) -> ModuleType:
     return import_module("implicitpad._cupy")
 
 
+def operation_of(name: str, function: str, **arrays: Any) -> Any:
+    """The backend's function `name`, for operators that not every backend has."""
+    found = getattr(backend_of(function, **arrays), name, None)
+    if found is None:
+        raise TypeError(
+            f"{function}: CuPy arrays are not accepted by this operator; convert with cupy.asnumpy(array)."
+        )
+    return found
+
+
 def as_array(function: str, name: str, value: Any) -> Any:
     """`value` unless it is an array-like, which NumPy converts. Call after `backend_of`."""
     if type(value) is np.ndarray or _is_cupy(value):

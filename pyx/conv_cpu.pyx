@@ -14,6 +14,7 @@ The caller (implicitpad._numpy) has checked everything: dtypes, shapes, that the
 import os
 
 from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.pycapsule cimport PyCapsule_New
 from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int32_t, uintptr_t
 from libc.stdlib cimport free, malloc
@@ -84,6 +85,16 @@ def set_instruction_set(name):
     if name not in names:
         raise ValueError(f"set_instruction_set: name must be one of {names}, got {name!r}.")
     _chosen = <const kernel_set *><uintptr_t>_usable()[names.index(name)]
+
+
+def kernels():
+    """A capsule with the chosen kernels, for the other compiled modules."""
+    return PyCapsule_New(<void *>_chosen, "implicitpad.kernel_set", NULL)
+
+
+def codes(storage, out_storage):
+    """(storage, element, output) of two dtype names, in the order of kernels.h."""
+    return *STORAGE[storage], OUTPUT[out_storage]
 
 
 set_instruction_set(os.environ.get("IMPLICITPAD_ISA") or instruction_sets()[0])
