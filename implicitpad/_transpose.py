@@ -213,7 +213,7 @@ def _conv_transpose(
     compute = operation_of("conv_transpose", function, input=input, weight=weight, bias=bias)
     input = as_array(function, "input", input)
     weight = as_array(function, "weight", weight)
-    bias = as_array(function, "bias", bias)
+    bias = None if bias is None else as_array(function, "bias", bias)
     geometry = transpose_geometry(
         function,
         rank,
