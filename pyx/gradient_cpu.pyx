@@ -22,7 +22,7 @@ from index_map cimport CIRCULAR, CONSTANT, REFLECT, REPLICATE, SYMMETRIC, Mode, 
 from kernels cimport *
 from panel cimport *
 from planning cimport MACS_PER_THREAD
-from tasks cimport even_start
+from plan cimport even_start
 
 cdef enum:
     BLOCK_BYTES = 256 * 1024     # of a panel: with the sums and the output gradients in a second-level cache

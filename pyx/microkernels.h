@@ -156,12 +156,17 @@ static void NAME(pack_weights)(void *packed, const void *weights, ptrdiff_t row_
 }
 
 #if ELEMENT_FLOATS
+#define WINOGRAD_TILE 2
 #include "winograd.h"
+#undef WINOGRAD_TILE
+#define WINOGRAD_TILE 4
+#include "winograd.h"
+#undef WINOGRAD_TILE
 #include "gradient_tiles.h"
-#define WINOGRAD &NAME(winograd)
+#define WINOGRAD {&NAME(winograd2), &NAME(winograd4)}
 #define GRADIENT &NAME(gradient)
 #else
-#define WINOGRAD NULL
+#define WINOGRAD {NULL, NULL}
 #define GRADIENT NULL
 #endif
 

@@ -22,6 +22,7 @@ from libc.string cimport memcpy, memset
 from index_map cimport CONSTANT, source_index
 from kernels cimport *
 from panel cimport *
+from plan cimport *
 from planning cimport choose_blocks, choose_tile, divide
 from tasks cimport *
 
