@@ -44,7 +44,7 @@ def test_is_what_such_layers_run(instruction_set):
     assert layout(1, K, N) != "winograd"
     assert layout(C, K, 4) != "winograd"
     assert layout(C, K, 4 * N, fast=True) == "winograd4"
-    assert layout(C, K, 4 * N, storage="float64", fast=True) == "winograd4"
+    assert layout(C, K, 4 * N, storage="float64", fast=True).startswith("winograd")
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-6), ("float64", 2e-15)])
