@@ -16,9 +16,9 @@ except ImportError as error:
 COMMANDS = {
     "check": "Check an exported model's layer sizes and paddings.",
     "demo": "Filter a photograph with fake zeros, explicit and implicit padding.",
-    "explain": "Derive a formula step by step.",
+    "explain": "Draw a layer: what its windows read.",
     "info": "Show versions, instruction sets, threads and GPU.",
-    "shape": "Output size of a layer, and the inverse questions.",
+    "shape": "Output size of a layer, or the settings that give it.",
     "verify": "Prove the formulas, then check them against the kernels.",
 }
 
