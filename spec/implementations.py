@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import counting
+from . import counting, lectures
 from .index_map import NUMPY
 from .problems import Problem
 from .worked import named_widths
@@ -31,7 +31,16 @@ class Implementation:
 
 def implementations() -> list[Implementation]:
     """All of them, also those that are absent here."""
-    return [_counting(), _numpy(), _functions(), *_cpu(), _cuda()]
+    return [_formulas(), _counting(), _numpy(), _functions(), *_cpu(), _cuda()]
+
+
+def _formulas() -> Implementation:
+    """The formulas themselves, for cases that state a number."""
+    answers = {
+        "layer_shape": lectures.shape_by_formula,
+        "layer_cost": lectures.cost_by_formula,
+    }
+    return Implementation("formulas", answers)
 
 
 def _counting() -> Implementation:
@@ -71,6 +80,7 @@ def _counting() -> Implementation:
         "multiply_adds": multiply_adds,
         "source_index": counting.source_index,
         "conv": Problem.outputs,
+        "layer_shape": lectures.shape_by_counting,
         "solved": counting.solved,
         "correlation": counting.correlation,
     }
@@ -121,7 +131,18 @@ def _functions() -> Implementation:
         found = library.cost((1, 1, n1, n2), (1, 1, 1, 1), padding=widths, dtype="int8")
         return int(found.padded_bytes - found.input_bytes if found.padded_bytes else 0)
 
+    def layer_shape(
+        input: Any, weight: Any, stride: int, padding: Any, groups: int, **_: Any
+    ) -> Any:
+        return library.output_shape(input, weight, stride, padding, 1, groups)
+
+    def layer_cost(layers: Any, **_: Any) -> tuple[int, int]:
+        found = [library.cost(input, weight, groups=groups) for input, weight, groups in layers]
+        return sum(one.parameters for one in found), sum(one.multiply_adds for one in found)
+
     answers = {
+        "layer_shape": layer_shape,
+        "layer_cost": layer_cost,
         "output_size": size,
         "output_size_named": size_named,
         "stack": stacked,
@@ -180,7 +201,14 @@ def _instruction_set(kernels: ModuleType, name: str) -> Implementation:
         by_table, by_function = int(table[i + 4 * n]), int(kernels.source_index(i, n, mode))
         return by_function if by_table == by_function else -2
 
+    def layer_shape(
+        input: Any, weight: Any, stride: int, padding: Any, groups: int, **_: Any
+    ) -> Any:
+        x, w = np.zeros(input, np.float32), np.zeros(weight, np.float32)
+        return call(len(weight) - 2, x, w, None, stride, padding, 1, groups).shape
+
     answers = {
+        "layer_shape": layer_shape,
         "conv": conv_by(call, "float64"),
         "conv_float32": conv_by(call, "float32"),
         "source_index": source_index,

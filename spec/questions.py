@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import counting, formulas
+from . import counting, formulas, lectures
 from .index_map import source_index
 from .inverse import solve
 from .problems import Problem, Setting, layers, positions, problems, stacks
@@ -125,6 +125,27 @@ def fill_of_shell(problem: Problem) -> Any:
 
 
 QUESTIONS = [
+    Question(
+        "lecture_shapes",
+        "the output shapes that courses work out",
+        "layer_shape",
+        lectures.shapes,
+        lectures.stated_shape,
+    ),
+    Question(
+        "lecture_costs",
+        "weights and multiply-adds of fully connected, grouped and separable layers",
+        "layer_cost",
+        lectures.costs,
+        lectures.stated_cost,
+    ),
+    Question(
+        "lecture_values",
+        "an edge filter on 5 × 5 gives 6; a slope, with and without padding",
+        "conv",
+        lectures.examples,
+        lectures.stated_values,
+    ),
     Question(
         "output_size",
         "m = ⌊(n + p₀ + p₁ − F)/s⌋ + 1,  F = d·(f − 1) + 1",

@@ -5,7 +5,8 @@ A model has ``input: [channels, height, width]`` and ``layers``, a list.  A laye
 it, or the one named by ``from``; ``name`` gives it a name.  Further entries of a list are
 
 * ``repeat: {times: 3, layers: [...]}``
-* ``residual: {layers: [...], shortcut: [...]}``: the sum of both, of which the shortcut may be empty
+* ``residual: {layers: [...], shortcut: [...]}``: the sum of both; no shortcut is
+  the identity
 * ``add: {with: NAME}`` and ``concat: {with: NAME, crop: true}``
 """
 
