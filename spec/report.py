@@ -42,6 +42,11 @@ def derivation(proof: Proof) -> Iterator[str]:
         yield f"    {line}"
     if proof.source:
         yield f"    Source: {proof.source}"
+    yield from body(proof)
+
+
+def body(proof: Proof) -> Iterator[str]:
+    """The steps alone."""
     for kind, steps in groupby(proof.steps, key=lambda step: step.kind == "given"):
         if kind:
             facts = [text(step.statement) for step in steps]
