@@ -96,6 +96,37 @@ def conv(
     return out
 
 
+def transposed_size(m: int, r: int, f: int, s: int, d: int, p0: int, p1: int) -> int:
+    """The input size that gives m outputs and leaves r elements over."""
+    extent = d * (f - 1) + 1
+    sizes = (n for n in count(max(1, extent - p0 - p1)))
+    return next(n for n in sizes if output_size(n, f, s, d, p0, p1) == m) + r
+
+
+def scatter(
+    grad: Any,
+    w: Any,
+    shape: Sequence[int],
+    *,
+    stride: Sequence[int],
+    before: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Any:
+    """Each output adds its number, times a weight, to every position that it read."""
+    out = np.zeros(shape, grad.dtype)
+    for o, *at in product(*map(range, grad.shape)):
+        own = o // (w.shape[0] // groups) * w.shape[1]
+        for c, *ks in product(*map(range, w.shape[1:])):
+            read = [
+                i * s - p + k * d
+                for i, s, p, k, d in zip(at, stride, before, ks, dilation, strict=True)
+            ]
+            if all(0 <= a < n for a, n in zip(read, shape[1:], strict=True)):
+                out[(own + c, *read)] += grad[(o, *at)] * w[(o, c, *ks)]
+    return out
+
+
 def reads(layers: Sequence[tuple[int, int, int, int]], i: int) -> set[int]:
     """Positions of the input that output i of a stack of layers (f, s, d, before) depends on."""
     needed = {i}

@@ -7,17 +7,21 @@ used here says why in a sentence.  Libraries are imported when the table is made
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from . import counting, lectures
+from . import counting, cuda_device, lectures
 from .index_map import NUMPY
 from .problems import Problem
 from .worked import named_widths
+
+
+# Emulated threads are slow: so many settings of a question are enough.
+EMULATED = 30
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Implementation:
     name: str
     answers: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     absent: str = ""
+    most: int | None = None  # settings that it is asked at most, evenly spread
 
 
 def implementations() -> list[Implementation]:
@@ -81,10 +86,33 @@ def _counting() -> Implementation:
         "source_index": counting.source_index,
         "conv": Problem.outputs,
         "layer_shape": lectures.shape_by_counting,
+        "transposed_size": counting.transposed_size,
+        "adjoint": counting_adjoint,
+        "gradients": counting_gradients,
         "solved": counting.solved,
         "correlation": counting.correlation,
     }
     return Implementation("counting", answers)
+
+
+def counting_adjoint(problem: Problem, grad: Any) -> Any:
+    before = [widths[0] for widths in problem.padding]
+    options = {"stride": problem.stride, "before": before, "dilation": problem.dilation}
+    return counting.scatter(grad, problem.w, problem.x.shape, groups=problem.groups, **options)
+
+
+def counting_gradients(problem: Problem, grad: Any) -> Any:
+    """Change one number by one: the loss is linear in each, so that this is its derivative."""
+    base = int((problem.outputs() * grad).sum())
+    out = []
+    for name in ("x", "w", "bias", "fill"):
+        array = getattr(problem, name)
+        for at in np.ndindex(array.shape):
+            changed = array.copy()
+            changed[at] += 1
+            loss = (replace(problem, **{name: changed}).outputs() * grad).sum()
+            out.append(int(loss) - base)
+    return np.array(out)
 
 
 def _numpy() -> Implementation:
@@ -176,6 +204,51 @@ def conv_by(call: Callable[..., Any], dtype: str) -> Callable[[Problem], Any]:
     return conv
 
 
+def adjoint_by(call: Callable[..., Any]) -> Callable[[Problem, Any], Any]:
+    """Ask for the transposed convolution back to the size of the input."""
+
+    def adjoint(problem: Problem, grad: Any) -> Any:
+        spans = zip(
+            problem.x.shape[1:], problem.w.shape[2:], problem.dilation, problem.padding, strict=True
+        )
+        over = [n + p0 + p1 - d * (f - 1) - 1 for n, f, d, (p0, p1) in spans]
+        rest = tuple(a % s for a, s in zip(over, problem.stride, strict=True))
+        return call(
+            problem.rank,
+            grad.astype("float64"),
+            problem.w.astype("float64"),
+            None,
+            problem.stride,
+            problem.padding,
+            rest,
+            problem.groups,
+            problem.dilation,
+        )
+
+    return adjoint
+
+
+def gradients_by(call: Callable[..., Any]) -> Callable[[Problem, Any], Any]:
+    """Ask for the gradients: of the input, the weights, the bias and the fill, one after the other."""
+
+    def gradients(problem: Problem, grad: Any) -> Any:
+        found = call(
+            problem.rank,
+            grad.astype("float64"),
+            problem.x.astype("float64"),
+            problem.w.astype("float64"),
+            kind="_backward",
+            stride=problem.stride,
+            padding=problem.padding,
+            dilation=problem.dilation,
+            groups=problem.groups,
+            fill_value=problem.fill.astype("float64"),
+        )
+        return np.concatenate([np.asarray(one).ravel() for one in found])
+
+    return gradients
+
+
 def _cpu() -> list[Implementation]:
     """The compiled kernels, once for each instruction set of this machine."""
     try:
@@ -188,13 +261,20 @@ def _cpu() -> list[Implementation]:
 def _instruction_set(kernels: ModuleType, name: str) -> Implementation:
     library = _library()
 
-    def call(rank: int, *arguments: Any, **options: Any) -> Any:
+    def call(rank: int, *arguments: Any, kind: str = "", **options: Any) -> Any:
         before = kernels.get_instruction_set()
         kernels.set_instruction_set(name)
         try:
-            return getattr(library, f"conv{rank}d")(*arguments, **options)
+            return getattr(library, f"conv{rank}d{kind}")(*arguments, **options)
         finally:
             kernels.set_instruction_set(before)
+
+    def transposed(rank: int, *arguments: Any) -> Any:
+        return getattr(library, f"conv_transpose{rank}d")(*arguments)
+
+    def transposed_size(m: int, r: int, f: int, s: int, d: int, p0: int, p1: int) -> int:
+        x, w = np.zeros((1, m), np.float32), np.zeros((1, 1, f), np.float32)
+        return int(transposed(1, x, w, None, s, ((p0, p1),), r, 1, d).shape[-1])
 
     def source_index(i: int, n: int, mode: str) -> int:
         table = np.asarray(kernels.index_table(n, 4 * n, 9 * n, mode))
@@ -209,6 +289,9 @@ def _instruction_set(kernels: ModuleType, name: str) -> Implementation:
 
     answers = {
         "layer_shape": layer_shape,
+        "gradients": gradients_by(call),
+        "adjoint": adjoint_by(transposed),
+        "transposed_size": transposed_size,
         "conv": conv_by(call, "float64"),
         "conv_float32": conv_by(call, "float32"),
         "source_index": source_index,
@@ -217,18 +300,13 @@ def _instruction_set(kernels: ModuleType, name: str) -> Implementation:
 
 
 def _cuda() -> Implementation:
-    """The CUDA kernels, on a device that CuPy finds."""
-    try:
-        cupy = import_module("cupy")
-        found = bool(cupy.cuda.is_available())
-    except ImportError:
-        return Implementation("CUDA", absent="CuPy is not installed.")
-    if not found:
-        return Implementation("CUDA", absent="CuPy finds no CUDA device here.")
-    library = _library()
-
-    def call(rank: int, *arguments: Any, **options: Any) -> Any:
-        on_device = [cupy.asarray(a) if isinstance(a, np.ndarray) else a for a in arguments]
-        return cupy.asnumpy(getattr(library, f"conv{rank}d")(*on_device, **options))
-
-    return Implementation("CUDA", {"conv_float32": conv_by(call, "float32")})
+    """The CUDA kernels, on a device or emulated."""
+    found, name = cuda_device.device()
+    if found is None:
+        return Implementation("CUDA", absent=name)
+    answers = {
+        "conv": cuda_device.conv(found, "float64"),
+        "conv_float32": cuda_device.conv(found, "float32"),
+        "source_index": cuda_device.source_index(found),
+    }
+    return Implementation(name, answers, most=None if "emulator" not in name else EMULATED)

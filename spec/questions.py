@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -60,10 +60,27 @@ def with_fills() -> list[Problem]:
     return list(problems(150))
 
 
+def losses() -> Iterator[Setting]:
+    """Small problems with a gradient from above."""
+    draw = np.random.default_rng(2)
+    small = (one for one in problems(200, seed=2) if one.x.size <= 40 and one.w.size <= 60)
+    for problem in islice(small, 40):
+        shape = formulas.fills(problem).shape + formulas.shell(problem).shape
+        yield {"problem": problem, "grad": draw.integers(-3, 4, shape)}
+
+
 def loop_sizes() -> Iterator[Setting]:
     names = ("N", "C_out", "H", "W", "r", "h", "w")
     for extents in product((1, 2), (1, 3), (1, 4), (1, 3), (1, 2), (1, 3), (1, 2)):
         yield dict(zip(names, extents, strict=True))
+
+
+def transposed_layers() -> Iterator[Setting]:
+    """Where the size is positive."""
+    ranges = (range(1, 5), range(3), range(1, 4), range(1, 4), range(1, 3), range(2), range(3))
+    for m, r, f, s, d, p0, p1 in product(*ranges):
+        if r < s and (m - 1) * s + d * (f - 1) + 1 - p0 - p1 >= 1:
+            yield {"m": m, "r": r, "f": f, "s": s, "d": d, "p0": p0, "p1": p1}
 
 
 def kernel_sizes() -> Iterator[Setting]:
@@ -168,6 +185,13 @@ QUESTIONS = [
         formulas.outputs_named,
     ),
     Question(
+        "transposed_size",
+        "n = (m − 1)·s + F − P + r,  0 ≤ r < s",
+        "transposed_size",
+        transposed_layers,
+        formulas.inputs_of_transposed,
+    ),
+    Question(
         "inverse",
         "(m − 1)·s ≤ n + P − F < m·s, solved for each letter",
         "solved",
@@ -243,6 +267,20 @@ QUESTIONS = [
         "conv_float32",
         with_fills,
         formulas.by_matrix,
+    ),
+    Question(
+        "adjoint",
+        "the transposed convolution is Aᵀ·g",
+        "adjoint",
+        losses,
+        formulas.adjoint,
+    ),
+    Question(
+        "gradients",
+        "Aᵀ·g; correlation with the padded input; Σ g; Σ g·(weight outside)",
+        "gradients",
+        losses,
+        formulas.gradients,
     ),
     Question(
         "fill_identity",

@@ -121,8 +121,8 @@ def compare(question: Question, table: Sequence[Implementation]) -> Iterator[Res
     for one in able:
         start = time.perf_counter()
         answer = one.answers[question.ask]
-        at = None
-        for setting, expected in instances:
+        at, asked = None, spread(instances, one.most)
+        for setting, expected in asked:
             received = question.view(setting, call(answer, setting))
             if not same(received, expected):
                 both = f"formula {shown(expected)}, {one.name} {shown(received)}"
@@ -131,8 +131,13 @@ def compare(question: Question, table: Sequence[Implementation]) -> Iterator[Res
         seconds = shared + time.perf_counter() - start
         status = CHECKED if at is None else REFUTED
         yield Result(
-            question.name, one.name, status, question.statement, len(instances), seconds, at
+            question.name, one.name, status, question.statement, len(asked), seconds, at
         )
+
+
+def spread(instances: list[Any], most: int | None) -> list[Any]:
+    """All instances, or `most` of them, evenly spaced."""
+    return instances if most is None else instances[:: max(1, -(-len(instances) // most))]
 
 
 def same(received: Any, expected: Any) -> bool:
