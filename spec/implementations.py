@@ -7,18 +7,14 @@ used here says why in a sentence.  Libraries are imported when the table is made
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from . import counting, cuda_device, lectures
+from . import by_counting, by_library, cuda_device, lectures
 from .index_map import NUMPY
-from .problems import Problem
-from .worked import named_widths
-
 
 # Emulated threads are slow: so many settings of a question are enough.
 EMULATED = 30
@@ -36,7 +32,9 @@ class Implementation:
 
 def implementations() -> list[Implementation]:
     """All of them, also those that are absent here."""
-    return [_formulas(), _counting(), _numpy(), _functions(), *_cpu(), _cuda()]
+    counted = Implementation("counting", by_counting.answers())
+    shapes = Implementation("shape functions", by_library.shape_functions())
+    return [_formulas(), counted, _numpy(), shapes, *_cpu(), _cuda()]
 
 
 def _formulas() -> Implementation:
@@ -46,73 +44,6 @@ def _formulas() -> Implementation:
         "layer_cost": lectures.cost_by_formula,
     }
     return Implementation("formulas", answers)
-
-
-def _counting() -> Implementation:
-    def size(n: int, f: int, s: int, d: int, p0: int, p1: int) -> int:
-        return counting.output_size(n, f, s, d, p0, p1)
-
-    def size_ceil(n: int, f: int, s: int, d: int, p0: int, p1: int) -> int:
-        return counting.ceil_output_size(n, f, s, d, p0, p1)
-
-    def core(n: int, f: int, s: int, d: int, p0: int, p1: int) -> tuple[int, int]:
-        return counting.core_outputs(n, f, s, d, p0, p1)
-
-    def stacked(layers: Any) -> tuple[int, int, int]:
-        first, second = (counting.reads(layers, i) for i in (0, 1))
-        return min(second) - min(first), -min(first), max(first) - min(first) + 1
-
-    def multiply_adds(N: int, C_out: int, H: int, W: int, r: int, h: int, w: int) -> int:
-        return counting.loops(N, C_out, H, W, r, h, w)
-
-    def parameters(C_out: int, r: int, h: int, w: int) -> int:
-        return counting.loops(C_out, r, h, w) + counting.loops(C_out)
-
-    def copied(n1: int, n2: int, a1: int, b1: int, a2: int, b2: int) -> int:
-        return counting.loops(n1 + a1 + b1, n2 + a2 + b2) - counting.loops(n1, n2)
-
-    def size_named(n: int, f: int, s: int, d: int, padding: str) -> int:
-        return counting.output_size(n, f, s, d, *named_widths(padding, n, f, s, d))
-
-    answers = {
-        "output_size": size,
-        "output_size_named": size_named,
-        "parameters": parameters,
-        "padding_positions": copied,
-        "output_size_ceil": size_ceil,
-        "core": core,
-        "stack": stacked,
-        "multiply_adds": multiply_adds,
-        "source_index": counting.source_index,
-        "conv": Problem.outputs,
-        "layer_shape": lectures.shape_by_counting,
-        "transposed_size": counting.transposed_size,
-        "adjoint": counting_adjoint,
-        "gradients": counting_gradients,
-        "solved": counting.solved,
-        "correlation": counting.correlation,
-    }
-    return Implementation("counting", answers)
-
-
-def counting_adjoint(problem: Problem, grad: Any) -> Any:
-    before = [widths[0] for widths in problem.padding]
-    options = {"stride": problem.stride, "before": before, "dilation": problem.dilation}
-    return counting.scatter(grad, problem.w, problem.x.shape, groups=problem.groups, **options)
-
-
-def counting_gradients(problem: Problem, grad: Any) -> Any:
-    """Change one number by one: the loss is linear in each, so that this is its derivative."""
-    base = int((problem.outputs() * grad).sum())
-    out = []
-    for name in ("x", "w", "bias", "fill"):
-        array = getattr(problem, name)
-        for at in np.ndindex(array.shape):
-            changed = array.copy()
-            changed[at] += 1
-            loss = (replace(problem, **{name: changed}).outputs() * grad).sum()
-            out.append(int(loss) - base)
-    return np.array(out)
 
 
 def _numpy() -> Implementation:
@@ -126,177 +57,16 @@ def _numpy() -> Implementation:
     return Implementation("numpy.pad", {"source_index": source_index})
 
 
-def _library() -> ModuleType:
-    return import_module(__package__.rpartition(".")[0])
-
-
-def _functions() -> Implementation:
-    """The public functions that compute shapes and costs."""
-    library = _library()
-    if not hasattr(library, "output_shape"):
-        return Implementation("shape functions", absent="The library is not installed.")
-
-    def size(n: int, f: int, s: int, d: int, p0: int, p1: int) -> int:
-        return int(library.output_shape((1, n), (1, 1, f), s, ((p0, p1),), d)[-1])
-
-    def size_named(n: int, f: int, s: int, d: int, padding: str) -> int:
-        return int(library.output_shape((1, n), (1, 1, f), s, padding, d)[-1])
-
-    def stacked(layers: Any) -> tuple[int, int, int]:
-        keys = ("kernel_size", "stride", "dilation", "padding")
-        found = library.receptive_field([dict(zip(keys, one, strict=True)) for one in layers])
-        return found.stride[0], found.offset[0], found.size[0]
-
-    def multiply_adds(N: int, C_out: int, H: int, W: int, r: int, h: int, w: int) -> int:
-        found = library.cost((N, r, H + h - 1, W + w - 1), (C_out, r, h, w))
-        return int(found.multiply_adds)
-
-    def parameters(C_out: int, r: int, h: int, w: int) -> int:
-        return int(library.cost((1, r, h, w), (C_out, r, h, w)).parameters) + C_out
-
-    def copied(n1: int, n2: int, a1: int, b1: int, a2: int, b2: int) -> int:
-        widths = ((a1, b1), (a2, b2))
-        found = library.cost((1, 1, n1, n2), (1, 1, 1, 1), padding=widths, dtype="int8")
-        return int(found.padded_bytes - found.input_bytes if found.padded_bytes else 0)
-
-    def layer_shape(
-        input: Any, weight: Any, stride: int, padding: Any, groups: int, **_: Any
-    ) -> Any:
-        return library.output_shape(input, weight, stride, padding, 1, groups)
-
-    def layer_cost(layers: Any, **_: Any) -> tuple[int, int]:
-        found = [library.cost(input, weight, groups=groups) for input, weight, groups in layers]
-        return sum(one.parameters for one in found), sum(one.multiply_adds for one in found)
-
-    answers = {
-        "layer_shape": layer_shape,
-        "layer_cost": layer_cost,
-        "output_size": size,
-        "output_size_named": size_named,
-        "stack": stacked,
-        "multiply_adds": multiply_adds,
-        "parameters": parameters,
-        "padding_positions": copied,
-    }
-    return Implementation("shape functions", answers)
-
-
-def conv_by(call: Callable[..., Any], dtype: str) -> Callable[[Problem], Any]:
-    """Ask a convolution of the library, as the public functions take it."""
-
-    def conv(problem: Problem) -> Any:
-        options: dict[str, Any] = {"padding_mode": problem.mode}
-        if problem.mode == "constant":
-            options["fill_value"] = problem.fill.astype(dtype)
-        result = call(
-            problem.rank,
-            problem.x.astype(dtype),
-            problem.w.astype(dtype),
-            problem.bias.astype(dtype),
-            problem.stride,
-            problem.padding,
-            problem.dilation,
-            problem.groups,
-            **options,
-        )
-        return np.asarray(result).astype(np.int64)
-
-    return conv
-
-
-def adjoint_by(call: Callable[..., Any]) -> Callable[[Problem, Any], Any]:
-    """Ask for the transposed convolution back to the size of the input."""
-
-    def adjoint(problem: Problem, grad: Any) -> Any:
-        spans = zip(
-            problem.x.shape[1:], problem.w.shape[2:], problem.dilation, problem.padding, strict=True
-        )
-        over = [n + p0 + p1 - d * (f - 1) - 1 for n, f, d, (p0, p1) in spans]
-        rest = tuple(a % s for a, s in zip(over, problem.stride, strict=True))
-        return call(
-            problem.rank,
-            grad.astype("float64"),
-            problem.w.astype("float64"),
-            None,
-            problem.stride,
-            problem.padding,
-            rest,
-            problem.groups,
-            problem.dilation,
-        )
-
-    return adjoint
-
-
-def gradients_by(call: Callable[..., Any]) -> Callable[[Problem, Any], Any]:
-    """Ask for the gradients: of the input, the weights, the bias and the fill, one after the other."""
-
-    def gradients(problem: Problem, grad: Any) -> Any:
-        found = call(
-            problem.rank,
-            grad.astype("float64"),
-            problem.x.astype("float64"),
-            problem.w.astype("float64"),
-            kind="_backward",
-            stride=problem.stride,
-            padding=problem.padding,
-            dilation=problem.dilation,
-            groups=problem.groups,
-            fill_value=problem.fill.astype("float64"),
-        )
-        return np.concatenate([np.asarray(one).ravel() for one in found])
-
-    return gradients
-
-
 def _cpu() -> list[Implementation]:
     """The compiled kernels, once for each instruction set of this machine."""
     try:
-        kernels = import_module("._conv_cpu", _library().__name__)
+        kernels = import_module("implicitpad._conv_cpu")
     except ImportError as error:
         return [Implementation("CPU", absent=f"The compiled kernels are missing: {error}.")]
-    return [_instruction_set(kernels, name) for name in kernels.instruction_sets()]
-
-
-def _instruction_set(kernels: ModuleType, name: str) -> Implementation:
-    library = _library()
-
-    def call(rank: int, *arguments: Any, kind: str = "", **options: Any) -> Any:
-        before = kernels.get_instruction_set()
-        kernels.set_instruction_set(name)
-        try:
-            return getattr(library, f"conv{rank}d{kind}")(*arguments, **options)
-        finally:
-            kernels.set_instruction_set(before)
-
-    def transposed(rank: int, *arguments: Any) -> Any:
-        return getattr(library, f"conv_transpose{rank}d")(*arguments)
-
-    def transposed_size(m: int, r: int, f: int, s: int, d: int, p0: int, p1: int) -> int:
-        x, w = np.zeros((1, m), np.float32), np.zeros((1, 1, f), np.float32)
-        return int(transposed(1, x, w, None, s, ((p0, p1),), r, 1, d).shape[-1])
-
-    def source_index(i: int, n: int, mode: str) -> int:
-        table = np.asarray(kernels.index_table(n, 4 * n, 9 * n, mode))
-        by_table, by_function = int(table[i + 4 * n]), int(kernels.source_index(i, n, mode))
-        return by_function if by_table == by_function else -2
-
-    def layer_shape(
-        input: Any, weight: Any, stride: int, padding: Any, groups: int, **_: Any
-    ) -> Any:
-        x, w = np.zeros(input, np.float32), np.zeros(weight, np.float32)
-        return call(len(weight) - 2, x, w, None, stride, padding, 1, groups).shape
-
-    answers = {
-        "layer_shape": layer_shape,
-        "gradients": gradients_by(call),
-        "adjoint": adjoint_by(transposed),
-        "transposed_size": transposed_size,
-        "conv": conv_by(call, "float64"),
-        "conv_float32": conv_by(call, "float32"),
-        "source_index": source_index,
-    }
-    return Implementation(f"CPU {name}", answers)
+    return [
+        Implementation(f"CPU {name}", by_library.instruction_set(kernels, name))
+        for name in kernels.instruction_sets()
+    ]
 
 
 def _cuda() -> Implementation:

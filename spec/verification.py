@@ -123,16 +123,17 @@ def compare(question: Question, table: Sequence[Implementation]) -> Iterator[Res
         answer = one.answers[question.ask]
         at, asked = None, spread(instances, one.most)
         for setting, expected in asked:
-            received = question.view(setting, call(answer, setting))
+            try:
+                received = question.view(setting, call(answer, setting))
+            except Exception as error:  # whoever raises disagrees
+                received = f"{type(error).__name__}: {error}"
             if not same(received, expected):
                 both = f"formula {shown(expected)}, {one.name} {shown(received)}"
                 at = f"{setting_text(setting)}: {both}"
                 break
         seconds = shared + time.perf_counter() - start
         status = CHECKED if at is None else REFUTED
-        yield Result(
-            question.name, one.name, status, question.statement, len(asked), seconds, at
-        )
+        yield Result(question.name, one.name, status, question.statement, len(asked), seconds, at)
 
 
 def spread(instances: list[Any], most: int | None) -> list[Any]:
@@ -141,7 +142,9 @@ def spread(instances: list[Any], most: int | None) -> list[Any]:
 
 
 def same(received: Any, expected: Any) -> bool:
-    return np.shape(received) == np.shape(expected) and bool(np.all(received == expected))
+    if isinstance(received, str) or np.shape(received) != np.shape(expected):
+        return False
+    return bool(np.all(received == expected))
 
 
 def setting_text(setting: Any) -> str:

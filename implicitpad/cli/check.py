@@ -29,8 +29,8 @@ UNITS = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
 def check(model: Path, size: str | None, summary: bool, as_json: bool) -> None:
     """Check a model: an ONNX file, or a list of layers in YAML or JSON.
 
-    Prints each layer's output, receptive field, weights, multiply-adds and bytes; the first layer that
-    cannot work, with the smallest fix; and for which input sizes n × n the model works.
+    Prints each layer's output, receptive field, weights, multiply-adds and bytes; the first layer
+    that cannot work, with the smallest fix; and for which input sizes n × n the model works.
     The exit status is 1 if it does not work for the size asked.
     """
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from implicitpad.spec.__main__ import DOCUMENT, main
 from implicitpad.spec.document import document
 
