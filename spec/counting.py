@@ -80,19 +80,20 @@ def conv(
         for a in axes
     ]
     out = np.zeros((w.shape[0], *sizes), x.dtype)
-    for o, *at in product(*map(range, out.shape)):
+    for at in product(*map(range, out.shape)):
+        o, i = at[0], at[1:]
         own = o // (w.shape[0] // groups) * w.shape[1]
         total = bias[o] if bias is not None else x.dtype.type(0)
         for c, *ks in product(*map(range, w.shape[1:])):
             read = [
                 source_index(
-                    at[a] * stride[a] - padding[a][0] + ks[a] * dilation[a], x.shape[1 + a], mode
+                    i[a] * stride[a] - padding[a][0] + ks[a] * dilation[a], x.shape[1 + a], mode
                 )
                 for a in axes
             ]
-            value = fills[own + c] if -1 in read else x[(own + c, *read)]
-            total = total + w[(o, c, *ks)] * value
-        out[(o, *at)] = total
+            here, tap = (own + c, *read), (o, c, *ks)
+            total = total + w[tap] * (fills[own + c] if -1 in read else x[here])
+        out[at] = total
     return out
 
 
@@ -115,15 +116,17 @@ def scatter(
 ) -> Any:
     """Each output adds its number, times a weight, to every position that it read."""
     out = np.zeros(shape, grad.dtype)
-    for o, *at in product(*map(range, grad.shape)):
+    for at in product(*map(range, grad.shape)):
+        o = at[0]
         own = o // (w.shape[0] // groups) * w.shape[1]
         for c, *ks in product(*map(range, w.shape[1:])):
             read = [
                 i * s - p + k * d
-                for i, s, p, k, d in zip(at, stride, before, ks, dilation, strict=True)
+                for i, s, p, k, d in zip(at[1:], stride, before, ks, dilation, strict=True)
             ]
             if all(0 <= a < n for a, n in zip(read, shape[1:], strict=True)):
-                out[(own + c, *read)] += grad[(o, *at)] * w[(o, c, *ks)]
+                here, tap = (own + c, *read), (o, c, *ks)
+                out[here] += grad[at] * w[tap]
     return out
 
 

@@ -23,9 +23,9 @@ spans, T = n + p₀ + p₁, P = p₀ + p₁, v the fill value, w the weights, b 
 *Proved* means for all values that satisfy what is given.  `4 ✓` counts certificates: for each case
 of the negated statement a sum that is negative and cannot be, multiplied out over the integers
 (`python -m implicitpad.spec NAME --certificates` prints them).  A plain `✓` is an equation of
-finite sums or of rational functions, brought to 0 = 0 by rules that are identities.  *Checked* means
-tried on the range that is stated, and nothing beyond it.  [ ] is 1 where the condition in it holds,
-else 0.
+finite sums or of rational functions, brought to 0 = 0 by rules that are identities.  *Checked*
+means tried on the range that is stated, and nothing beyond it.  [ ] is 1 where the condition in it
+holds, else 0.
 
 """
 

@@ -12,7 +12,7 @@ from . import cost, counting, output_size, padded_array, stack
 from .compiled import compiled
 from .intervals import ends
 from .problems import Problem
-from .symbols import F, P, T, d, f, i, m, n, p0, p1, s, t
+from .symbols import C_out, F, N, P, T, d, f, i, m, n, p0, p1, s, t
 
 LETTERS = (n, f, s, d, p0, p1, F, P, T, m, t)
 
@@ -68,8 +68,8 @@ def stacked(layers: Sequence[tuple[int, int, int, int]]) -> tuple[int, int, int]
 @cache
 def _cost(name: str) -> Callable[..., int]:
     letters = {
-        "multiply_adds": (cost.N, cost.C_out, cost.H, cost.W, cost.r, cost.h, cost.w),
-        "parameters": (cost.C_out, cost.r, cost.h, cost.w),
+        "multiply_adds": (N, C_out, cost.H, cost.W, cost.r, cost.h, cost.w),
+        "parameters": (C_out, cost.r, cost.h, cost.w),
         "memory": (cost.n1, cost.n2, cost.a1, cost.b1, cost.a2, cost.b2),
     }
     return compiled(getattr(cost, name).result, letters[name])
@@ -188,7 +188,7 @@ def gradients(problem: Problem, grad: Any) -> Any:
     inside = [one.sum(-1) for one in maps]  # [k, i]: tap k of output i reads data
     spans = ",".join(f"{a}{b}" for a, b in zip(kernel, out, strict=True))
     data_part = np.einsum(f"GO{out},GC{data},{terms}->GOC{kernel}", g, x, *maps, optimize=True)
-    all_taps = np.einsum(f"GO{out}->GO", g)[(..., None, *(None,) * problem.rank)]
+    all_taps = g.sum(axis=tuple(range(2, g.ndim))).reshape(*g.shape[:2], 1, *(1,) * problem.rank)
     reads_data = np.einsum(f"GO{out},{spans}->GO{kernel}", g, *inside, optimize=True)
     reads_fill = all_taps - reads_data[:, :, None]
     fill = problem.fill.reshape(problem.groups, 1, -1, *(1,) * problem.rank)

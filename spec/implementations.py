@@ -39,7 +39,7 @@ def implementations() -> list[Implementation]:
 
 def _formulas() -> Implementation:
     """The formulas themselves, for cases that state a number."""
-    answers = {
+    answers: dict[str, Callable[..., Any]] = {
         "layer_shape": lectures.shape_by_formula,
         "layer_cost": lectures.cost_by_formula,
     }
@@ -51,7 +51,7 @@ def _numpy() -> Implementation:
         if mode == "constant":
             padded = np.pad(np.arange(n), 4 * n, constant_values=-1)
         else:
-            padded = np.pad(np.arange(n), 4 * n, mode=NUMPY[mode])
+            padded = np.pad(np.arange(n), 4 * n, mode=NUMPY[mode])  # type: ignore[call-overload]
         return int(padded[i + 4 * n])
 
     return Implementation("numpy.pad", {"source_index": source_index})
@@ -74,7 +74,7 @@ def _cuda() -> Implementation:
     found, name = cuda_device.device()
     if found is None:
         return Implementation("CUDA", absent=name)
-    answers = {
+    answers: dict[str, Callable[..., Any]] = {
         "conv": cuda_device.conv(found, "float64"),
         "conv_float32": cuda_device.conv(found, "float32"),
         "source_index": cuda_device.source_index(found),

@@ -32,7 +32,8 @@ def mark(step: Step) -> str:
         return ""
     if isinstance(step.evidence, Cases):
         return "tried"
-    return f"{len(step.evidence)} ✓" if is_by_certificates(step) and step.evidence else "✓"
+    number = len(step.certificates) if is_by_certificates(step) else 0
+    return f"{number} ✓" if number else "✓"
 
 
 def derivation(proof: Proof) -> Iterator[str]:

@@ -76,7 +76,7 @@ def show(results: list[Result], seconds: float) -> None:
     for (name, status), group in groupby(results, key=lambda result: (result.name, result.status)):
         rows = list(group)
         missing = status == ABSENT
-        row = [
+        row: list[Text | str] = [
             Text(name),
             Text(status, style=STYLE.get(status, "bold red")),
             "" if missing else f"{sum(row.instances for row in rows):,}",

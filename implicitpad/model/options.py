@@ -81,7 +81,10 @@ def windows(layer: Layer, sizes: Sequence[Any]) -> list[Window]:
     widths = padding(layer, sizes, extents, strides)
     if min(*kernel, *strides, *dilations) < 1:
         raise ModelError(f"{layer.name}: kernel, stride and dilation must be at least 1.")
-    return [Window(*each, *w) for *each, w in zip(kernel, strides, dilations, widths, strict=True)]
+    return [
+        Window(f, s, d, before, after)
+        for f, s, d, (before, after) in zip(kernel, strides, dilations, widths, strict=True)
+    ]
 
 
 def padding(
