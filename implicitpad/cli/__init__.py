@@ -14,9 +14,9 @@ except ImportError as error:
 
 # Each name is a module here that holds a click command of the same name.
 COMMANDS = {
-    "check": "Check an exported model's layer sizes and paddings.",
+    "check": "Check a model: sizes, costs, and the inputs it works for.",
     "demo": "Filter a photograph with fake zeros, explicit and implicit padding.",
-    "explain": "Draw a layer: what its windows read.",
+    "explain": "Draw windows, stride, dilation and padding of a layer.",
     "info": "Show versions, instruction sets, threads and GPU.",
     "shape": "Output size of a layer, or the settings that give it.",
     "verify": "Prove the formulas, then check them against the kernels.",
