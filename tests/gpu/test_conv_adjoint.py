@@ -13,8 +13,8 @@ from implicitpad import _cuda_adjoint, _cuda_conv, _reference
 from implicitpad._reference import NUMPY_MODES
 
 CASES = {
-    **{mode: ((2, 4, 5, 4), (6, 2, 3, 2), {"padding": ((4, 6), (2, 5)), "groups": 2, "stride": (1, 2),
-              "dilation": (2, 1), "padding_mode": mode}) for mode in NUMPY_MODES},
+    **{mode: ((2, 4, 5, 4), (6, 2, 3, 2), {"padding": ((4, 6), (2, 5)), "groups": 2,
+              "stride": (1, 2), "dilation": (2, 1), "padding_mode": mode}) for mode in NUMPY_MODES},
     "scalar": ((2, 3, 9), (4, 3, 3), {"padding": ((3, 1),), "fill_value": 2.0, "stride": 2}),
     "per-channel": ((1, 2, 3, 4, 2), (3, 2, 2, 2, 2), {"padding": 1, "fill_value": [1.0, -2.0]}),
     "unbatched": ((3, 6, 5), (4, 3, 3, 3), {"padding": ((-1, 2), (1, -1)), "fill_value": 1.5}),
@@ -138,7 +138,8 @@ class TransposeGeometry:
 
 TRANSPOSED = {
     "doubling": ((2, 4, 3, 4), (4, 3, 4, 4), {"stride": (2, 2), "before": (1, 1), "after": (1, 1)}),
-    "grouped": ((1, 6, 5), (6, 2, 3), {"groups": 2, "dilation": (2,), "stride": (3,), "after": (-1,)}),
+    "grouped": ((1, 6, 5), (6, 2, 3), {"groups": 2, "dilation": (2,), "stride": (3,),
+                "after": (-1,)}),
     "beyond": ((1, 2, 3, 2, 2), (2, 2, 2, 2, 1), {"before": (-2, 1, 0), "after": (0, -1, 0)}),
     "unbatched": ((3, 5, 4), (3, 4, 3, 2), {"stride": (1, 3), "dilation": (2, 1)}),
 }  # fmt: skip
@@ -152,7 +153,12 @@ def test_transposed_convolution(device, case, dtype):
     """Add every input's window into an array, then crop or extend it."""
     x_shape, w_shape, options = TRANSPOSED[case]
     rank, groups = len(w_shape) - 2, options.get("groups", 1)
-    steps = {"stride": (1,) * rank, "dilation": (1,) * rank, "before": (0,) * rank, "after": (0,) * rank}
+    steps = {
+        "stride": (1,) * rank,
+        "dilation": (1,) * rank,
+        "before": (0,) * rank,
+        "after": (0,) * rank,
+    }
     steps |= options
     rng = np.random.default_rng(7)
     x, w = values(rng, x_shape, dtype), values(rng, w_shape, dtype)
@@ -174,14 +180,22 @@ def test_transposed_convolution(device, case, dtype):
     assert y.dtype == geometry.out_dtype
 
     def sums(x, w, bias):
-        full = np.zeros((*x_shape[:batched], shape[batched], *(
-            (a.size - 1) * a.stride + a.dilation * (a.kernel - 1) + 1 for a in axes)), x.dtype)
+        full = np.zeros(
+            (
+                *x_shape[:batched],
+                shape[batched],
+                *((a.size - 1) * a.stride + a.dilation * (a.kernel - 1) + 1 for a in axes),
+            ),
+            x.dtype,
+        )
         full = full if batched else full[None]
         x = (x if batched else x[None]).reshape(full.shape[0], groups, -1, *x.shape[-rank:])
         w = w.reshape(groups, -1, *w.shape[1:])
         for k in np.ndindex(*w_shape[2:]):
-            at = tuple(slice(j * a.dilation, j * a.dilation + (a.size - 1) * a.stride + 1, a.stride)
-                       for j, a in zip(k, axes, strict=True))
+            at = tuple(
+                slice(j * a.dilation, j * a.dilation + (a.size - 1) * a.stride + 1, a.stride)
+                for j, a in zip(k, axes, strict=True)
+            )
             part = np.einsum("ngcq,gco->ngoq", x.reshape(*x.shape[:3], -1), w[(..., *k)])
             full[(slice(None), slice(None), *at)] += part.reshape(full.shape[0], -1, *x.shape[3:])
         for at, a in enumerate(axes, 2):
@@ -201,5 +215,5 @@ def test_transposed_convolution(device, case, dtype):
     terms = int(np.prod(w_shape)) + 1
     unit = UNIT_ROUNDOFF[geometry.compute.name] + UNIT_ROUNDOFF["float64"]
     error = terms * unit / (1 - terms * unit) * magnitude
-    assert (np.abs(y.astype(np.float64) - want)
-            <= error + UNIT_ROUNDOFF[dtype] * (magnitude + error) + UNDERFLOW[dtype]).all()  # fmt: skip
+    bound = error + UNIT_ROUNDOFF[dtype] * (magnitude + error) + UNDERFLOW[dtype]
+    assert (np.abs(y.astype(np.float64) - want) <= bound).all()

@@ -11,7 +11,7 @@ import pytest
 from ptx_emulator import nvrtc
 
 from implicitpad._cuda_compile import OPTIONS, CompileError, compile_cuda
-from implicitpad._cuda_families import instantiations
+from implicitpad._cuda_instances import instantiations
 from implicitpad._cuda_source import source, source_folder
 
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)

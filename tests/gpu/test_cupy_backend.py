@@ -68,7 +68,7 @@ def test_views_of_cupy_arrays_are_read_in_place(on_device):
 def test_bad_arguments_are_refused_before_the_device_is_asked(monkeypatch, on_device):
     x, w = (on_device.asarray(np.zeros(shape, np.float32)) for shape in ((1, 3, 5), (4, 2, 3)))
     monkeypatch.setattr(_cupy, "cupy_device", None)
-    with pytest.raises(ValueError, match="conv1d: weight has 2 channels"):
+    with pytest.raises(ValueError, match="conv1d: weight has 2 input channels"):
         implicitpad.conv1d(x, w)
 
 

@@ -12,18 +12,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gpu_problems import Problem, problem
+import test_conv_adjoint
+from gpu_problems import Problem, problem, values
 from ptx_emulator import EmulatedDevice, EmulatorError
 
 from implicitpad import _cuda_device, _cuda_source
 
 GEMM = ("gemm", problem(1, (1, 9, 7, 6), (70, 9, 3, 3), padding=1, fill_value=3.0))
 GROUPED = ("gemm", problem(2, (1, 34, 5, 4), (22, 17, 3, 3), padding=1, groups=2))
-PER_CHANNEL = ("gemm", problem(3, (1, 5, 4, 4), (8, 5, 3, 3), padding=1, fill_value=[1.0, 2, 3, 4, 5]))
+PER_CHANNEL = (
+    "gemm",
+    problem(3, (1, 5, 4, 4), (8, 5, 3, 3), padding=1, fill_value=[1.0, 2, 3, 4, 5]),
+)
 VIEW = ("gemm_view", problem(4, (1, 5, 7, 6), (8, 5, 3, 3)))
 PLANES = ("planes", problem(5, (1, 3, 9, 8), (3, 1, 3, 3), padding=1, groups=3))
 FEW = ("few_channels", problem(6, (1, 3, 6, 5), (18, 3, 3, 3), padding=1))
 REFLECT = ("direct", problem(7, (1, 2, 4, 5), (3, 2, 3, 3), padding=2, padding_mode="reflect"))
+
+
+GRADIENTS = ("gradients", problem(12, (1, 2, 5, 4), (3, 2, 2, 3), bias=False, stride=2, padding=3))
 
 
 def infinite() -> Problem:
@@ -41,7 +48,7 @@ class Bug:
     old: str  # any white space matches any other
     new: str
     runs: tuple[str, Any]
-    caught_by: str
+    caught_by: str  # a regular expression
 
 
 BUGS = {
@@ -90,10 +97,11 @@ BUGS = {
     "a tile reads the table past its end": Bug(
         "conv_planes", "virtual_w < reach_w ?", "true ?", PLANES, "outside every array"),
     "a field of the parameters is narrower": Bug(
-        "conv_direct", "int64 x_batch, x_channel, x_axis[3];", "int32 x_batch, x_channel, x_axis[3];",
+        "conv_direct", "struct ConvParams { int64 x_batch,", "struct ConvParams { int32 x_batch,",
         REFLECT, "conv_direct.* is .b8 of .* bytes, got"),
     "two fields of the parameters change places": Bug(
-        "conv_direct", "kernel[3], stride[3]", "stride[3], kernel[3]",
+        "conv_direct", "packed weights int32 kernel[3], stride[3]",
+        "packed weights\nint32 stride[3], kernel[3]",
         ("direct", problem(10, (1, 2, 7, 7), (3, 2, 3, 3), stride=2)), "outside every array"),
     "a kernel lacks its last argument": Bug(
         "conv_direct", "Y *__restrict__ y_noq, // OUT const __grid_constant__ ConvParams p)",
@@ -101,7 +109,22 @@ BUGS = {
     "weights of unused outputs are not set to zero": Bug(
         "conv_few_channels", "w_ko[i] = o < outputs ?", "if (o < outputs) w_ko[i] = true ?",
         FEW, "read of uninitialised shared memory"),
+    "windows between two steps are counted": Bug(
+        "conv_adjoint", "q < p.out[a] && q * p.stride[a] == reach", "q < p.out[a]",
+        GRADIENTS, "values"),
+    "the bounds of the inverse are read one early": Bug(
+        "conv_adjoint", "inverse[p.table[a] + at[a] + 1]", "inverse[p.table[a] + at[a]]",
+        GRADIENTS, "values"),
+    "a barrier of the sum over a block is removed": Bug(
+        "conv_gradients", "partial[threadIdx.x] += partial[threadIdx.x + half]; __syncthreads();",
+        "partial[threadIdx.x] += partial[threadIdx.x + half];", GRADIENTS, "shared memory race"),
 }  # fmt: skip
+
+
+def gradients(device: EmulatedDevice, p: Problem) -> None:
+    v = values(np.random.default_rng(13), p.geometry.out_shape, "float32")
+    for name, array in test_conv_adjoint.run(device, p, v).items():
+        test_conv_adjoint.Gradients(p, v).check(name, array)
 
 
 def far_apart(device: EmulatedDevice):
@@ -117,11 +140,12 @@ def outcome(device: EmulatedDevice, runs: tuple[str, Any]) -> str:
     if p == "far apart":
         p, x = far_apart(device)
     try:
-        got = p.run(device, family, x=x)
+        if family == "gradients":
+            gradients(device, p)
+        else:
+            p.check(p.run(device, family, x=x))
     except EmulatorError as error:
         return str(error)
-    try:
-        p.check(got)
     except AssertionError:
         return "values"
     return ""

@@ -93,7 +93,7 @@ class Kernel:
         parameters[parameter.offset : end] = np.frombuffer(value.tobytes(), np.uint8)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _functions(code: str, options: tuple[str, ...], names: tuple[str, ...], arch: int):
     options = (*options, f"-arch=compute_{arch}", "--generate-line-info")
     program = compile_cuda(nvrtc, code, names, options, ptx=True)

@@ -13,8 +13,11 @@ from .memory import EmulatorError
 # PTX fundamental types. Bit types are unsigned; predicates are booleans.
 TYPES = {
     "pred": np.dtype(bool),
-    **{f"{kind}{8 * size}": np.dtype(f"{code}{size}")
-       for kind, code in (("u", "u"), ("s", "i"), ("b", "u")) for size in (1, 2, 4, 8)},
+    **{
+        f"{kind}{8 * size}": np.dtype(f"{code}{size}")
+        for kind, code in (("u", "u"), ("s", "i"), ("b", "u"))
+        for size in (1, 2, 4, 8)
+    },
     "f16": np.dtype("f2"),
     "f32": np.dtype("f4"),
     "f64": np.dtype("f8"),
@@ -96,7 +99,9 @@ def align(offset: int, to: int) -> int:
     return -(-offset // to) * to
 
 
-PARAMETER = re.compile(r"\.param\s+(?:\.align\s+(\d+)\s+)?\.(\w+)\s+(?:\.ptr\s.*?)?(\w+)(?:\[(\d+)\])?,?$")
+PARAMETER = re.compile(
+    r"\.param\s+(?:\.align\s+(\d+)\s+)?\.(\w+)\s+(?:\.ptr\s.*?)?(\w+)(?:\[(\d+)\])?,?$"
+)
 SHARED = re.compile(r"\.shared\s+\.align\s+(\d+)\s+\.b8\s+([\w$]+)\[(\d*)\];")
 STATEMENT = re.compile(r"(?:@(!?)(%\w+)\s+)?([a-z][\w.:]*)\s*(.*?);$")
 SPACES = ("param", "global", "shared")
