@@ -83,9 +83,7 @@ def test_arrays_of_two_devices_do_not_mix(on_device):
     x = on_device.asarray(np.zeros((1, 3, 5), np.float32))
     elsewhere = UnownedMemory(x.data.ptr, x.nbytes, x, device_id=1)
     w = cupy.ndarray((1, 3, 5), np.float32, memptr=MemoryPointer(elsewhere, 0))
-    with pytest.raises(
-        ValueError, match="input is on <CUDA Device 0> and weight on"
-    ):
+    with pytest.raises(ValueError, match="input is on <CUDA Device 0> and weight on"):
         implicitpad.conv1d(x, w)
 
 
