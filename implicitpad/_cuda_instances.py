@@ -31,6 +31,14 @@ INTEGERS: dict[tuple[str, str], str] = {
     **{(f"int{bits}",) * 2: "int64" for bits in (16, 32, 64)},
     **{(f"uint{bits}",) * 2: "uint64" for bits in (16, 32, 64)},
 }
+# Storage type -> type that elements are compared in.
+ORDERED = {
+    **FLOATS,
+    **{f"int{bits}": "int32" for bits in (8, 16, 32)},
+    **{f"uint{bits}": "uint32" for bits in (8, 16, 32)},
+    "int64": "int64",
+    "uint64": "uint64",
+}
 
 
 def expression(source: str, *arguments: Any) -> str:
@@ -82,6 +90,10 @@ def instantiations() -> dict[str, Sequence[str]]:
         )
     ]
     names["conv_gradients"] = list(dict.fromkeys(gradients))
+    names["pool"] = [
+        *(expression("pool_largest", *types) for types in ORDERED.items()),
+        *(expression("pool_mean", *types) for types in FLOATS.items()),
+    ]
     weights = {(t, t) for t in FLOATS} | {(t[1], t[1]) for t in INTEGERS}
     wide = {(t[1], acc) for t, acc in INTEGERS.items() if acc != "int32"}
     biases = set(FLOATS.items()) | wide  # an 8-bit bias would be too coarse: it is int32

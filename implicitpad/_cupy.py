@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from . import _cuda_adjoint, _cuda_conv
+from . import _cuda_adjoint, _cuda_conv, _cuda_pool
 from ._cuda_conv import PackedConv
 from ._cuda_device import cupy_device
 
@@ -60,3 +60,10 @@ def conv_backward(
             _cuda_adjoint.bias_gradient(*call) if "bias" in needs else None,
             _cuda_adjoint.fill_gradient(*call, packed) if "fill_value" in needs else None,
         )
+
+
+def pool(geometry: Any, input: Any, indices: bool = False) -> tuple[Any, Any]:
+    """Pooling: values, and indices of the maxima if wanted."""
+    device = cupy_device(input.device.id)
+    with device.current():
+        return _cuda_pool.pool(device, geometry, input, indices)
