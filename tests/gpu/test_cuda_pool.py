@@ -7,10 +7,10 @@ from itertools import product
 import numpy as np
 import pytest
 from gpu_problems import UNDERFLOW, UNIT_ROUNDOFF, values
+from implicitpad._pool_geometry import avg_pool_geometry, max_pool_geometry
 
 import implicitpad
 from implicitpad import _cuda_pool, _reference
-from implicitpad._pool_geometry import avg_pool_geometry, max_pool_geometry
 
 SHAPES = {
     "signal": ((2, 3, 19), 3, {"padding": ((2, 5),)}),
@@ -49,14 +49,19 @@ def windows(geometry, x):
         yield at, window
 
 
-@pytest.mark.parametrize(("shape", "dtype"), [
-    *product(SHAPES, ("float32",)), *product(("image", "ceil"), FLOATS + INTEGERS)
-])  # fmt: skip
-@pytest.mark.parametrize("fill", [None, 1])
+CASES = [*product(SHAPES, ["float32"]), *product(["image", "ceil"], FLOATS + INTEGERS)]
+LARGEST = [(*case, fill) for case in CASES for fill in (None, 1) if case[0] != "modes" or not fill]
+COUNTING = [{}, {"count_include_pad": False}, {"divisor_override": -3}]
+AVERAGES = [
+    (*case, counting)
+    for case, counting in product(CASES, COUNTING)
+    if case[1] in FLOATS and (case[0] != "modes" or counting.get("count_include_pad", True))
+]
+
+
+@pytest.mark.parametrize(("shape", "dtype", "fill"), LARGEST)
 def test_largest(device, shape, dtype, fill):
     x_shape, kernel, options = SHAPES[shape]
-    if fill is not None and "padding_mode" in options:
-        pytest.skip("a fill goes with constant padding")
     x = values(np.random.default_rng(1), x_shape, dtype)
     geometry = max_pool_geometry(
         "max_pool", x.ndim - 2 + (shape == "unbatched"), x, kernel,
@@ -74,14 +79,9 @@ def test_largest(device, shape, dtype, fill):
         assert (found[at], index[at]) == (best, place)
 
 
-@pytest.mark.parametrize(("shape", "dtype"), [
-    *product(SHAPES, ("float32",)), *product(("image", "ceil"), FLOATS)
-])  # fmt: skip
-@pytest.mark.parametrize("counting", [{}, {"count_include_pad": False}, {"divisor_override": -3}])
+@pytest.mark.parametrize(("shape", "dtype", "counting"), AVERAGES)
 def test_mean(device, shape, dtype, counting):
     x_shape, kernel, options = SHAPES[shape]
-    if "count_include_pad" in counting and "padding_mode" in options:
-        pytest.skip("only constant padding can be left out of the count")
     x = values(np.random.default_rng(2), x_shape, dtype)
     geometry = avg_pool_geometry(
         "avg_pool", x.ndim - 2 + (shape == "unbatched"), x, kernel,

@@ -114,6 +114,19 @@ def test_gradients_equal_those_on_the_cpu(on_device, fill):
         assert result.shape == getattr(want, name).shape
 
 
+@pytest.mark.parametrize("fill", [None, [0.0, 1.0, 2.0]])
+def test_pooling_equals_that_on_the_cpu(on_device, fill):
+    x = np.random.default_rng(9).standard_normal((2, 3, 6, 5)).astype(np.float32)
+    options = {"padding": 2, "ceil_mode": True, "fill_value": fill}
+    want = implicitpad.max_pool2d(x, 3, return_indices=True, **options)
+    got = implicitpad.max_pool2d(on_device.asarray(x), 3, return_indices=True, **options)
+    for ours, theirs in zip(got, want, strict=True):
+        np.testing.assert_array_equal(on_device.asnumpy(ours), theirs)
+    want = implicitpad.avg_pool2d(x, 3, **options)
+    got = implicitpad.avg_pool2d(on_device.asarray(x), 3, **options)
+    np.testing.assert_allclose(on_device.asnumpy(got), want, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("arch", [75, 120])
 def test_cupys_own_compiler_takes_the_sources(arch):
     program = compile_cuda(
