@@ -132,7 +132,8 @@ class _FunctionParser:
     def line(self, line: str) -> None:
         if line.startswith(".loc"):
             _, file, row, *_ = line.split()
-            self.where = f"{self.files.get(file, '?')}:{row}"
+            if row != "0":  # 0: made by the compiler, for the line before
+                self.where = f"{self.files.get(file, '?')}:{row}"
         elif line.startswith(".reg"):
             kind, names = re.match(r"\.reg\s+\.(\w+)\s+(.*);", line).groups()
             for name in names.split(","):
