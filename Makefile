@@ -55,7 +55,7 @@ $(VENV)/tools: | $(BIN)/python
 
 $(VENV)/built: $(SOURCES) | $(VENV)/tools
 	@echo "Building implicitpad and installing what it needs"
-	@$(BUILD) --editable '.[test]'
+	@$(BUILD) --editable '.[test,cuda-test]'
 	@touch $@
 
 $(VENV)/dev: $(VENV)/built
