@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _conv_cpu, _gradient_cpu, _threads
 from ._geometry_transpose import TransposeAxis, TransposeGeometry
-from ._numpy import as_five, raw, whole
+from ._numpy import as_five, merge_rows, raw, untouched, whole
 from ._numpy_transpose import conv_transpose
 
 if TYPE_CHECKING:
@@ -203,6 +203,9 @@ def _grad_weight(
         before = axis.before - low * axis.stride
         after = (high - low - 1) * axis.stride + axis.extent - before - axis.size
         axes.append(dataclasses.replace(axis, before=before, after=after))
+    if all(untouched(axis) for axis in axes[1:]) and (merged := merge_rows(x, dy)):
+        x, dy = merged
+        axes = [axes[0], whole(1), whole(x.shape[4])]
     shape = (geometry.out_channels, geometry.in_channels // geometry.groups)
     taps = int(np.prod([axis.kernel for axis in axes]))
     gradient = np.zeros((*shape, taps), geometry.compute)

@@ -26,7 +26,7 @@ from tasks cimport even_start
 
 cdef enum:
     BLOCK_BYTES = 256 * 1024     # of a panel: with the sums and the output gradients in a second-level cache
-    BLOCK_PIXELS = 256           # terms of one partial sum; their output gradients fill the first level
+    BLOCK_PIXELS = 192           # terms of one partial sum; their output gradients fill the first level
     SLICE_TERMS = 640            # of a task: channels x taps
 
 MODES = {"constant": CONSTANT, "replicate": REPLICATE, "reflect": REFLECT, "symmetric": SYMMETRIC,
@@ -47,6 +47,7 @@ cdef struct WeightPlan:
     Py_ssize_t image_stride, channel_stride   # slots
     const int32_t *offset        # [channels of a slice][taps]
     int pitch                    # pixels of a block, in whole vectors
+    bint plain                   # storage is the element type
     # byte offsets in a thread's workspace; its size
     Py_ssize_t dy_at, packed_at, sums_at, source_at, runs_at, rows_at, workspace
 
@@ -94,7 +95,8 @@ cdef int load_gradients(const WeightPlan *plan, const Operands *arrays, int imag
                         const int *first, const int *size, char *workspace) noexcept nogil:
     """Output gradients of a block as [pixel][filter], and the panel slot of each of its rows; returns the rows."""
     cdef int32_t *row_slot = <int32_t *>(workspace + plan.rows_at)
-    cdef int k, n, d, h, row = 0, rows = images * size[0] * size[1]
+    cdef int k, n, d, h, row = 0, rows = images * size[0] * size[1], width = CHANNEL_VECTORS * plan.kernels.lanes
+    cdef int run_pixels = size[1] * size[2]
     cdef panel_run run
     cdef char *target
     cdef const char *dy
@@ -105,6 +107,17 @@ cdef int load_gradients(const WeightPlan *plan, const Operands *arrays, int imag
                 row_slot[row] = <int32_t>(n * plan.image_stride + d * plan.plane
                                           + <Py_ssize_t>h * plan.axis[2].slots)
                 row += 1
+    if (plan.plain and arrays.dy_stride[4] == plan.itemsize and arrays.dy_stride[1] % plan.itemsize == 0
+            and (size[1] == 1 or arrays.dy_stride[3] == size[2] * plan.itemsize)):
+        for n in range(images):
+            for d in range(size[0]):
+                dy = (arrays.dy + (image + n) * arrays.dy_stride[0] + filter * arrays.dy_stride[1]
+                      + (first[0] + d) * arrays.dy_stride[2] + first[1] * arrays.dy_stride[3]
+                      + first[2] * plan.itemsize)
+                plan.kernels.pack_weights(
+                    workspace + plan.packed_at + <Py_ssize_t>(n * size[0] + d) * run_pixels * width * plan.itemsize,
+                    dy, arrays.dy_stride[1] // plan.itemsize, filters, run_pixels, width)
+        return rows
     for k in range(filters):
         target = workspace + plan.dy_at + <Py_ssize_t>k * plan.pitch * plan.itemsize
         for n in range(images):
@@ -116,7 +129,7 @@ cdef int load_gradients(const WeightPlan *plan, const Operands *arrays, int imag
                     plan.load_row(target, dy + h * arrays.dy_stride[3], arrays.dy_stride[4], &run, 1, arrays.fill)
                     target += size[2] * plan.itemsize
     plan.kernels.pack_weights(workspace + plan.packed_at, workspace + plan.dy_at, plan.pitch, filters, rows * size[2],
-                              CHANNEL_VECTORS * plan.kernels.lanes)
+                              width)
     return rows
 
 
@@ -183,6 +196,7 @@ cdef class WeightGradient:
         plan.kernels = chosen.element[<int>element]
         plan.load_row = chosen.load_row[<int>storage]
         plan.itemsize = 8 if element == F64 else 4
+        plan.plain = storage == element
         plan.batch, plan.groups = batch, groups
         plan.channels, plan.filters = in_channels // groups, out_channels // groups
         plan.taps = 1
