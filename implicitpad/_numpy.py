@@ -102,7 +102,7 @@ def conv(
         return out
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
     axes: tuple[Any, ...] = (whole(1),) * (3 - len(geometry.axes)) + geometry.axes
-    if all(_untouched(axis) for axis in axes[1:]) and (merged := _merge_rows(x, y)):
+    if all(untouched(axis) for axis in axes[1:]) and (merged := merge_rows(x, y)):
         x, y = merged
         axes = (axes[0], whole(1), whole(y.shape[4]))
     # Finished rows go straight to memory where they lie there as the kernels produce them.
@@ -150,11 +150,11 @@ def raw(array: Array) -> Array:
     return array.view(np.uint16) if array.dtype.kind == "V" or array.dtype.itemsize == 2 else array
 
 
-def _untouched(axis: Axis) -> bool:
+def untouched(axis: Axis) -> bool:
     return axis.kernel == axis.stride == 1 and axis.before == 0 and axis.out == axis.size
 
 
-def _merge_rows(x: Array, y: Array) -> tuple[Array, Array] | None:
+def merge_rows(x: Array, y: Array) -> tuple[Array, Array] | None:
     """H and W as one long row, where both arrays have their rows one behind the other."""
     flat = []
     for array in (x, y):

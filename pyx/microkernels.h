@@ -140,7 +140,10 @@ static void NAME(pack_weights)(void *packed, const void *weights, ptrdiff_t row_
             ptrdiff_t t = 0;
             for (; t + LANES <= terms; t += LANES) {
                 vector square[LANES];
-                UNROLL for (int i = 0; i < LANES; i++) square[i] = vload(w + (k + i) * row_stride + t);
+                UNROLL for (int i = 0; i < LANES; i++) {
+                    square[i] = vload(w + (k + i) * row_stride + t);
+                    PREFETCH(w + (k + i) * row_stride + t + 4 * LANES); /* more rows than the hardware follows */
+                }
                 transpose(square);
                 UNROLL for (int i = 0; i < LANES; i++) vstore(p + (t + i) * width + k, square[i]);
             }
