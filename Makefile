@@ -5,7 +5,7 @@ IMAGE ?=
 TESTS ?=
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 BUILD := $(PIP) --no-build-isolation
 SOURCES := setup.py pyproject.toml $(wildcard pyx/*.pyx pyx/*.pxd pyx/*.c pyx/*.h)
 
@@ -18,7 +18,9 @@ demo: $(VENV)/built
 	@$(BIN)/implicitpad demo $(IMAGE)
 
 test: $(VENV)/built
-	@$(BIN)/python -m pytest --quiet $(TESTS)
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint format: export PATH := $(CURDIR)/$(BIN):$(PATH) # cython-lint calls pycodestyle
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check
@@ -44,7 +46,7 @@ $(BIN)/python:
 	  { echo "implicitpad needs Python 3.10 or newer: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "This Python cannot make virtual environments: install its venv package (on Debian: python3-venv)."; exit 1; }
-	@echo "Creating $(VENV) and building implicitpad (a few minutes, once)"
+	@echo "Creating $(VENV) (once; with the build about two minutes)"
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/tools: | $(BIN)/python
@@ -52,9 +54,11 @@ $(VENV)/tools: | $(BIN)/python
 	@touch $@
 
 $(VENV)/built: $(SOURCES) | $(VENV)/tools
+	@echo "Building implicitpad and installing what it needs"
 	@$(BUILD) --editable '.[test]'
 	@touch $@
 
 $(VENV)/dev: $(VENV)/built
+	@echo "Installing the linters"
 	@$(BUILD) --editable '.[dev]'
 	@touch $@

@@ -4,10 +4,13 @@ Environment: IMPLICITPAD_OPENMP=0 builds without OpenMP, IMPLICITPAD_CHECKED=1 w
 """
 
 import os
+import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from glob import glob
 from pathlib import Path
+from sysconfig import get_platform
 
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
@@ -17,6 +20,8 @@ from setuptools.errors import CompileError, LinkError
 # The table of compiled modules: name below implicitpad -> sources below pyx/.
 EXTENSIONS = {
     "_conv_cpu": ["conv_cpu.pyx", "kernels_avx512.c", "kernels_avx2.c", "kernels_baseline.c"],
+    "_transpose_cpu": ["transpose_cpu.pyx"],
+    "_gradient_cpu": ["gradient_cpu.pyx"],
     "_pool_cpu": [
         "pool_cpu.pyx",
         "kernels_pool_avx512.c",
@@ -42,7 +47,6 @@ MSVC_FLAGS = ["/O2", "/std:c11"]
 
 # GCC takes the instruction set of a kernel file from the pragma at its top, which Clang ignores.
 CLANG_TARGETS = {"avx512.c": "-march=x86-64-v4", "avx2.c": "-march=x86-64-v3"}
-CLANG_ON_X86 = "#if defined(__clang__) && defined(__x86_64__)\nint main(void) {return 0;}\n#endif"
 
 # Compiler and linker flags for OpenMP, the first pair that links; without one, loops are serial.
 OPENMP_UNIX = [(["-fopenmp"], ["-fopenmp"])] + [
@@ -56,26 +60,24 @@ OPENMP_PROGRAM = "#include <omp.h>\nint main(void) { return omp_get_max_threads(
 class BuildExtensions(build_ext):
     """Probe the compiler once, then compile every source file in parallel."""
 
-    def links(self, program, flags, link_flags):
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder, "probe.c")
-            source.write_text(program)
-            try:
-                objects = self.compiler.compile([str(source)], folder, extra_postargs=flags)
-                self.compiler.link_executable(
-                    objects, "probe", output_dir=folder, extra_postargs=link_flags
-                )
-            except (CompileError, LinkError):
-                return False
-        return True
-
     def openmp(self, candidates):
         if os.environ.get("IMPLICITPAD_OPENMP") != "0":
             for flags, link_flags in candidates:
-                if self.links(OPENMP_PROGRAM, flags, link_flags):
+                with tempfile.TemporaryDirectory() as folder, suppress(CompileError, LinkError):
+                    source = Path(folder, "probe.c")
+                    source.write_text(OPENMP_PROGRAM)
+                    objects = self.compiler.compile([str(source)], folder, extra_postargs=flags)
+                    self.compiler.link_executable(
+                        objects, "probe", output_dir=folder, extra_postargs=link_flags
+                    )
                     return flags, link_flags
         print("implicitpad: building without OpenMP; every call runs on one thread")
         return [], []
+
+    def is_clang_for_x86(self):
+        command = [*self.compiler.compiler, "--version"]
+        version = subprocess.run(command, capture_output=True, text=True).stdout
+        return "clang" in version and get_platform().endswith("x86_64")
 
     def build_extensions(self):
         msvc = self.compiler.compiler_type == "msvc"
@@ -83,7 +85,7 @@ class BuildExtensions(build_ext):
         for extension in self.extensions:
             extension.extra_compile_args = (MSVC_FLAGS if msvc else UNIX_FLAGS) + flags
             extension.extra_link_args = link_flags
-        targets = CLANG_TARGETS if self.links(CLANG_ON_X86, [], []) else {}
+        targets = CLANG_TARGETS if not msvc and self.is_clang_for_x86() else {}
         compile_files = self.compiler.compile
 
         def compile_in_parallel(sources, *, extra_postargs, **options):

@@ -1,9 +1,9 @@
 """Convolution layers against PyTorch (oneDNN): ``python benchmarks/conv.py --help``.
 
-Planned layers, float32, fill 0.5, random data, fresh outputs. The opponents solve the same problem by
-an explicit padded copy (F.pad, then conv2d, in either memory layout); the same layer with zero padding,
-which needs no copy but is a different problem, is shown beside them. GF/s counts the operations of
-direct convolution. Ratios above 1: implicitpad is faster.
+Planned layers, float32, fill 0.5, random data, fresh outputs. The opponents solve the same problem
+by an explicit padded copy (F.pad, then conv2d, in either memory layout); the same layer with zero
+padding, which needs no copy but is a different problem, is shown beside them. GF/s counts the
+operations of direct convolution. Ratios above 1: implicitpad is faster.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fair timing: every contender runs alone for a block at a time, blocks interleaved, medians of calls."""
+"""Fair timing: contenders run alone for a block at a time, blocks interleaved, medians of calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 def medians(
     contenders: dict[str, Callable[[], Any]], *, block: float = 0.2, rounds: int = 3
 ) -> dict[str, float]:
-    """Median seconds of a call of each contender; `block`: seconds that one runs before the next."""
+    """Median seconds of a call of each contender; `block`: seconds one runs before the next."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, call in contenders.items():

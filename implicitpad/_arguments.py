@@ -66,11 +66,12 @@ def arithmetic(function: str, name: str, dtype: np.dtype[Any]) -> Arithmetic:
     if found is None:
         names = _ARITHMETIC.get(dtype.name)
         if names is None or not dtype.isnative:
-            fix = (
-                f"convert it with {name}.astype({name}.dtype.newbyteorder('='))"
-                if names
-                else "convert it to one of " + ", ".join(_ARITHMETIC)
-            )
+            if names:
+                fix = f"convert it with {name}.astype({name}.dtype.newbyteorder('='))"
+            elif dtype.kind == "c":
+                fix = f"call with {name}.real and {name}.imag apart"
+            else:
+                fix = "convert it to one of " + ", ".join(_ARITHMETIC)
             raise TypeError(f"{function}: {name} has dtype {dtype.str!r} ({dtype}); {fix}.")
         out = dtype if names[1] == dtype.name else np.dtype(names[1])
         found = _known[dtype] = Arithmetic(np.dtype(names[0]), out)
@@ -86,25 +87,28 @@ def integer(function: str, name: str, value: Any, least: int) -> int:
     return number
 
 
-def per_axis(function: str, name: str, value: Any, rank: int) -> tuple[int, ...]:
-    """One positive int for all axes, or one for each."""
+def per_axis(function: str, name: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
+    """One int, `least` or more, for all axes, or one for each."""
     if type(value) is int:
-        _check_range(function, name, value, value, 1)
+        _check_range(function, name, value, value, least)
         return (value,) * rank
-    given = _items(value)
-    numbers = [_as_int(item) for item in ((value,) if given is None else given)]
-    if None in numbers:
+    items = _items(value)
+    given = (value,) if items is None else items
+    numbers = [n for item in given if (n := _as_int(item)) is not None]
+    if len(numbers) != len(given):
         raise TypeError(
-            f"{function}: {name} must be an int or {_ints(rank)}, got {value!r}; pass {name}=1."
+            f"{function}: {name} must be an int or {_ints(rank)}, got {value!r}; pass {name}={least}."
         )
-    if given is not None and len(numbers) != rank:
+    if items is None:
+        numbers *= rank
+    if len(numbers) != rank:
         raise ValueError(
-            f"{function}: {name} has {len(numbers)} values for {_axes(rank)}, got {value!r}; "
+            f"{function}: {name} has length {len(numbers)} with {_axes(rank)}, got {value!r}; "
             f"pass an int or {_ints(rank)}."
         )
     for number in numbers:
-        _check_range(function, name, value, number, 1)  # type: ignore[arg-type]
-    return tuple(numbers) if given is not None else tuple(numbers) * rank  # type: ignore[arg-type]
+        _check_range(function, name, value, number, least)
+    return tuple(numbers)
 
 
 def padding_widths(function: str, padding: Any, rank: int) -> Pairs:
@@ -126,12 +130,12 @@ def padding_widths(function: str, padding: Any, rank: int) -> Pairs:
         alike = len({_as_int(item) is None for item in given}) <= 1
         if None in pairs or not alike:
             raise TypeError(
-                f"{function}: padding must be {forms}, got {padding!r}; do not mix the forms."
+                f"{function}: padding must be {forms}, got {padding!r}; pass one of these."
             )
         if len(pairs) != rank:
             example = f"(({given[0]}, {given[1]}),)" if rank == 1 and len(pairs) == 2 else "an int"
             raise ValueError(
-                f"{function}: padding has {len(pairs)} items for {_axes(rank)}, got {padding!r}; "
+                f"{function}: padding has length {len(pairs)} with {_axes(rank)}, got {padding!r}; "
                 f"pass {example if rank == 1 else forms}."
             )
     for before, after in pairs:
@@ -192,7 +196,7 @@ def boundary_modes(function: str, padding_mode: Any, rank: int) -> tuple[str, ..
         modes = list(given)
         if len(modes) != rank:
             raise ValueError(
-                f"{function}: padding_mode has {len(modes)} names for {_axes(rank)}, "
+                f"{function}: padding_mode has length {len(modes)} with {_axes(rank)}, "
                 f"got {padding_mode!r}; pass one name, or one for each axis."
             )
     unknown = [mode for mode in modes if mode not in MODES]
@@ -219,13 +223,9 @@ def fill_of(
             f"with padding_mode {modes[0]!r}; leave fill_value out or pass "
             "padding_mode='constant'."
         )
-    try:
-        values = np.asarray(fill_value)
-        real = values.dtype.kind in "iuf" or values.dtype.name == "bfloat16"
-    except (TypeError, ValueError):
-        real = False
-    if not real or isinstance(fill_value, np.ma.MaskedArray):
-        if isinstance(fill_value, int) and not isinstance(fill_value, bool):
+    values = _real_numbers(fill_value)
+    if values is None:
+        if type(fill_value) is int:
             raise ValueError(
                 f"{function}: fill_value {fill_value!r} does not fit {dtype}; pass a smaller value."
             )
@@ -263,20 +263,34 @@ def _round_fill(
     """`values` in `dtype`: rounded as assignment does for floats, exact or refused for integers."""
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         fill = values.astype(dtype)
-        if dtype.kind in "iu":
-            info = np.iinfo(dtype)
-            exact = all(
-                number == number // 1 and info.min <= number <= info.max
-                for number in values.ravel().tolist()
-            )
-            rule = f"does not fit {dtype} exactly; pass an integer from {info.min} to {info.max}"
-        else:
-            exact = not np.any(np.isfinite(values) & np.isinf(fill))
-            rule = f"overflows {dtype}; pass a smaller value or convert the input to a wider type"
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        exact = all(
+            number == number // 1 and info.min <= number <= info.max
+            for number in values.ravel().tolist()
+        )
+        rule = f"does not fit {dtype} exactly; pass an integer from {info.min} to {info.max}"
+    else:
+        infinite = np.isinf(fill)
+        exact = not infinite.any() or bool(np.isinf(values[infinite]).all())
+        rule = f"overflows {dtype}; pass a smaller value or convert the input to a wider type"
     if not exact:
         raise ValueError(f"{function}: fill_value {given!r} {rule}.")
     fill.flags.writeable = False
     return fill
+
+
+def _real_numbers(value: Any) -> np.ndarray[Any, Any] | None:
+    """`value` as an array of real numbers; None for anything else, booleans included."""
+    if isinstance(value, np.ma.MaskedArray) or (
+        isinstance(value, tuple | list) and any(isinstance(item, bool) for item in value)
+    ):
+        return None
+    try:
+        values = np.asarray(value)
+    except (TypeError, ValueError):
+        return None
+    return values if values.dtype.kind in "iuf" or values.dtype.name == "bfloat16" else None
 
 
 def _as_int(value: Any) -> int | None:

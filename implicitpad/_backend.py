@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +19,9 @@ def backend_of(function: str, **arrays: Any) -> ModuleType:
             break
     else:
         return _numpy
-    kinds = {name: _kind(function, name, array) for name, array in arrays.items() if array is not None}
+    kinds = {
+        name: _kind(function, name, array) for name, array in arrays.items() if array is not None
+    }
     if "cupy" not in kinds.values():
         return _numpy
     for name, kind in kinds.items():
@@ -28,22 +31,33 @@ def backend_of(function: str, **arrays: Any) -> ModuleType:
                 f"array-like while others are CuPy arrays, got {type(arrays[name]).__name__}; "
                 f"convert with cupy.asarray({name})."
             )
-    from . import _cupy
+    return import_module("implicitpad._cupy")
 
-    return _cupy
+
+def operation_of(name: str, function: str, **arrays: Any) -> Any:
+    """The backend's function `name`, for operators that not every backend has."""
+    found = getattr(backend_of(function, **arrays), name, None)
+    if found is None:
+        raise TypeError(
+            f"{function}: CuPy arrays are not accepted by this operator; convert with cupy.asnumpy(array)."
+        )
+    return found
 
 
 def as_array(function: str, name: str, value: Any) -> Any:
     """`value` unless it is an array-like, which NumPy converts. Call after `backend_of`."""
-    if type(value) is np.ndarray or value is None or _is_cupy(value):
+    if type(value) is np.ndarray or _is_cupy(value):
         return value
     try:
-        return np.asarray(value)
-    except (TypeError, ValueError) as error:
+        array = np.asarray(value)
+    except (TypeError, ValueError):
+        array = None
+    if array is None or (array.dtype.kind in "OSU" and not isinstance(value, np.ndarray)):
         raise TypeError(
-            f"{function}: {name} must be an array or nested lists of numbers, got "
-            f"{type(value).__name__} ({error}); pass a numpy.ndarray."
-        ) from None
+            f"{function}: {name} must be an array or nested lists of numbers of one length, got "
+            f"{type(value).__name__}; pass a numpy.ndarray."
+        )
+    return array
 
 
 def _kind(function: str, name: str, array: Any) -> str:

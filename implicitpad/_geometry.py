@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,10 @@ from ._arguments import (
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One spatial axis of a window operation. Output i, tap k reads virtual i * stride + k * dilation."""
+    """One spatial axis of a window operation.
+
+    Tap k of output i reads element i * stride + k * dilation of the padded axis.
+    """
 
     size: int
     kernel: int
@@ -99,7 +103,14 @@ def conv_geometry(
     check_weight(function, rank, weight, bias, groups)
     check_channels(function, input, weight, groups, channels)
     axes = window_axes(
-        function, "weight", input.shape[-rank:], weight.shape[2:], stride, padding, dilation, padding_mode
+        function,
+        "weight",
+        input.shape[-rank:],
+        weight.shape[2:],
+        stride,
+        padding,
+        dilation,
+        padding_mode,
     )
     compute, out_dtype = check_dtypes(function, input, weight, bias)
     geometry = ConvGeometry(
@@ -119,7 +130,9 @@ def conv_geometry(
     )
     check_size(function, geometry.out_shape, out_dtype)
     if out is not None:
-        check_out(function, out, geometry.out_shape, out_dtype, input=input, weight=weight, bias=bias)
+        check_out(
+            function, out, geometry.out_shape, out_dtype, input=input, weight=weight, bias=bias
+        )
     return geometry
 
 
@@ -139,6 +152,7 @@ def layer_options(
     """Check and canonicalise what can be told of a convolution before its input is known."""
     groups = integer(function, "groups", groups, 1)
     check_weight(function, rank, weight, bias, groups)
+    arithmetic(function, "weight", weight.dtype)
     check_dtypes(function, weight, weight, bias)
     strides = per_axis(function, "stride", stride, rank)
     dilations = per_axis(function, "dilation", dilation, rank)
@@ -222,9 +236,10 @@ def check_channels(function: str, input: Any, weight: Any, groups: int, channels
             fix = f"pass a weight with {channels // groups} on axis 1"
         else:
             fix = f"pass an input with {own * groups} channels"
+        each = f" in each of {groups} groups" if groups > 1 else ""
         raise ValueError(
-            f"{function}: weight has {own} channels in each of {groups} groups but input has "
-            f"{channels} (C_in is axis 1 of weight times groups); {shapes}; {fix}."
+            f"{function}: weight has {own} input channels{each} but input has {channels} "
+            f"(axis 1 of weight is C_in/groups); {shapes}; {fix}."
         )
 
 
@@ -237,6 +252,7 @@ def window_axes(
     padding: Any,
     dilation: Any,
     padding_mode: Any,
+    axis_type: Callable[..., Axis] = Axis,
 ) -> tuple[Axis, ...]:
     """The axes of windows of shape `kernel` sliding over `sizes`, all arguments checked."""
     rank = len(sizes)
@@ -250,8 +266,8 @@ def window_axes(
         widths = padding_widths(function, padding, rank)
     axes = tuple(
         [
-            Axis(size, f, s, d, *width, mode)
-            for size, f, s, d, width, mode in zip(
+            axis_type(size, f, s, d, before, after, mode)
+            for size, f, s, d, (before, after), mode in zip(
                 sizes, kernel, strides, dilations, widths, modes, strict=True
             )
         ]
@@ -259,15 +275,15 @@ def window_axes(
     for index, axis in enumerate(axes):
         if axis.size == 0 and axis.mode != "constant":
             raise ValueError(
-                f"{function}: padding_mode {axis.mode!r} needs at least one element, got spatial axis "
-                f"{index} of size 0, input spatial shape {sizes}; pass padding_mode='constant'."
+                f"{function}: padding_mode {axis.mode!r} needs at least one element, got spatial "
+                f"axis {index} of size 0, spatial shape {sizes}; pass padding_mode='constant'."
             )
-        if axis.extent > axis.virtual:
+        if axis.out < 1:
             raise ValueError(
-                f"{function}: {kernel_name} spans {axis.extent} on spatial axis {index} but input with "
-                f"padding has {axis.virtual} there (kernel {axis.kernel}, dilation {axis.dilation}, "
-                f"size {axis.size}, padding {(axis.before, axis.after)}); pass a padding at least "
-                f"{axis.extent - axis.virtual} wider in total."
+                f"{function}: {kernel_name} spans {axis.extent} on spatial axis {index} but input "
+                f"with padding has {axis.virtual} there (kernel {axis.kernel}, dilation "
+                f"{axis.dilation}, size {axis.size}, padding {(axis.before, axis.after)}); pass a "
+                f"padding at least {max(1, axis.extent - axis.virtual)} wider in total."
             )
         if axis.virtual > INDEX_MAX:
             raise ValueError(
@@ -286,16 +302,17 @@ def check_dtypes(
         arithmetic(function, "weight", weight.dtype)
         if not input.dtype.itemsize == weight.dtype.itemsize == 1:
             raise TypeError(
-                f"{function}: input and weight must have one dtype (int8 and uint8 may mix), got input "
-                f"{input.dtype} and weight {weight.dtype}; convert with weight.astype(input.dtype)."
+                f"{function}: input and weight must have one dtype (int8 and uint8 may mix), got "
+                f"input {input.dtype} and weight {weight.dtype}; convert with "
+                "weight.astype(input.dtype)."
             )
     if bias is not None:
         allowed = (out,) if input.dtype.itemsize == 1 else (input.dtype, compute, out)
         if bias.dtype not in allowed:
             names = " or ".join(dict.fromkeys(dtype.name for dtype in allowed))
             raise TypeError(
-                f"{function}: bias must have dtype {names} with input {input.dtype}, got {bias.dtype}; "
-                f"convert with bias.astype({allowed[0].name!r})."
+                f"{function}: bias must have dtype {names} with input {input.dtype}, got "
+                f"{bias.dtype}; convert with bias.astype({allowed[0].name!r})."
             )
     return compute, out
 
@@ -318,11 +335,13 @@ def check_out(
     """`out` must be exactly what would be allocated, writeable, and apart from what is read."""
     if out.dtype != dtype:
         raise TypeError(
-            f"{function}: out must have dtype {dtype}, got {out.dtype}; pass an array of that dtype."
+            f"{function}: out must have dtype {dtype}, got {out.dtype}; "
+            "pass an array of that dtype."
         )
     if out.shape != shape:
         raise ValueError(
-            f"{function}: out must have shape {shape}, got {out.shape}; pass an array of that shape."
+            f"{function}: out must have shape {shape}, got {out.shape}; "
+            "pass an array of that shape."
         )
     if not getattr(out.flags, "writeable", True):
         raise ValueError(f"{function}: out must be writeable, got a read-only array; pass a copy.")

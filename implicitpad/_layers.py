@@ -6,8 +6,6 @@ import copy
 import threading
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ._backend import as_array, backend_of
 from ._geometry import ConvGeometry, check_out, conv_geometry, layer_options
 
@@ -34,7 +32,8 @@ class _Conv:
     ) -> None:
         name = type(self).__name__
         self._backend = backend_of(name, weight=weight, bias=bias)
-        weight, bias = as_array(name, "weight", weight), as_array(name, "bias", bias)
+        weight = as_array(name, "weight", weight)
+        bias = None if bias is None else as_array(name, "bias", bias)
         self._options = layer_options(
             name,
             self._rank,
@@ -49,7 +48,7 @@ class _Conv:
         )
         self._options["fill_value"] = copy.deepcopy(fill_value)
         self._weight = weight.copy()
-        self._bias = None if bias is None else bias.copy()
+        self._bias = bias if bias is None else bias.copy()
         self._start()
 
     def _start(self) -> None:
@@ -83,11 +82,11 @@ class _Conv:
             return self._geometries.setdefault(key, geometry)
 
     def __repr__(self) -> str:
+        given = f"weight {self._weight.shape} {self._weight.dtype}"
+        if self._bias is not None:
+            given += f", bias {self._bias.shape}"
         options = ", ".join(f"{name}={value!r}" for name, value in self._options.items())
-        bias = "" if self._bias is None else f", bias {self._bias.shape}"
-        return (
-            f"{type(self).__name__}(weight {self._weight.shape} {self._weight.dtype}{bias}, {options})"
-        )
+        return f"{type(self).__name__}({given}, {options})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("_weight", "_bias", "_options")}

@@ -5,6 +5,7 @@ Everything here runs after the geometry has checked the call; nothing here raise
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,13 +15,15 @@ from ._geometry import Axis
 
 if TYPE_CHECKING:
     from ._geometry import ConvGeometry
+    from ._geometry_transpose import TransposeGeometry
+    from ._pool_geometry import PoolGeometry
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
 _PLANS = 16  # plans kept by one PackedConv: the shapes a layer meets in turn
 
 
-def _whole(size: int) -> Axis:
+def whole(size: int) -> Axis:
     """An axis that a convolution does not window."""
     return Axis(size, 1, 1, 1, 0, 0, "constant")
 
@@ -43,7 +46,13 @@ class PackedConv:
 
     def plan(self, geometry: ConvGeometry, axes: tuple[Any, ...], direct: bool) -> Any:
         # Geometries compare by identity, and the key keeps them alive.
-        key = (geometry, axes[2].size, direct, _conv_cpu.get_instruction_set(), _threads.get_num_threads())
+        key = (
+            geometry,
+            axes[2].size,
+            direct,
+            _conv_cpu.get_instruction_set(),
+            _threads.get_num_threads(),
+        )
         plan = self._plans.get(key)
         if plan is None:
             plan = _conv_cpu.ConvPlan(
@@ -71,21 +80,23 @@ class PackedConv:
 
 
 def pack_conv(geometry: ConvGeometry, weight: Array, bias: Array | None) -> PackedConv:
-    """Prepare weights for `conv`; reusable for every geometry with the same channels, groups and kernel."""
+    """Prepare weights for `conv`, for any geometry with the same channels, groups and kernel."""
     return PackedConv(geometry, weight, bias)
 
 
-def conv(geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | None = None) -> Array:
-    """Convolve `input`; into `out` if given. Workspace: one panel for each thread, whatever the padding."""
+def conv(
+    geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | None = None
+) -> Array:
+    """Convolve `input`, into `out` if given. Workspace: one panel a thread, whatever the padding."""
     if out is None:
         out = np.empty(geometry.out_shape, geometry.out_dtype)
     if out.size == 0:
         return out
-    x, y = _as_five(input, geometry.batched), _as_five(out, geometry.batched)
-    axes: tuple[Any, ...] = (_whole(1),) * (3 - len(geometry.axes)) + geometry.axes
+    x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
+    axes: tuple[Any, ...] = (whole(1),) * (3 - len(geometry.axes)) + geometry.axes
     if all(_untouched(axis) for axis in axes[1:]) and (merged := _merge_rows(x, y)):
         x, y = merged
-        axes = (axes[0], _whole(1), _whole(y.shape[4]))
+        axes = (axes[0], whole(1), whole(y.shape[4]))
     # Finished rows go straight to memory where they lie there as the kernels produce them.
     item = geometry.compute.itemsize
     direct = (
@@ -97,11 +108,36 @@ def conv(geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | 
     plan = packed.plan(geometry, axes, direct)
     weights, bias = packed.buffers(plan)
     fill = geometry.fill.astype(geometry.compute)
-    plan.run(_raw(x), packed.terms, weights, bias, fill, _raw(y))
+    plan.run(raw(x), packed.terms, weights, bias, fill, raw(y))
     return out
 
 
-def _as_five(array: Array, batched: bool) -> Array:
+def conv_transpose(
+    geometry: TransposeGeometry, input: Array, weight: Array, bias: Array | None = None
+) -> Array:
+    """The transposed convolution of `input`."""
+    from . import _numpy_transpose  # which builds on this module
+
+    return _numpy_transpose.conv_transpose(geometry, input, weight, bias)
+
+
+def conv_backward(
+    geometry: ConvGeometry, grad_output: Array, input: Array, weight: Array, needs: Collection[str]
+) -> tuple[Any, Any, Any, Any]:
+    """Gradients for input, weight, bias and fill; None for those that `needs` does not name."""
+    from . import _numpy_gradient  # which builds on this module
+
+    return _numpy_gradient.conv_backward(geometry, grad_output, input, weight, needs)
+
+
+def pool(geometry: PoolGeometry, input: Array, indices: bool) -> tuple[Array, Array | None]:
+    """Pool `input`: values, and int64 indices of the maxima if wanted."""
+    from . import _numpy_pool  # which builds on this module
+
+    return _numpy_pool.pool(geometry, input, indices)
+
+
+def as_five(array: Array, batched: bool) -> Array:
     """View (N, C, spatial...) as (N, C, D, H, W)."""
     if not batched:
         array = array[None]
@@ -109,7 +145,7 @@ def _as_five(array: Array, batched: bool) -> Array:
     return array[(slice(None), slice(None)) + (None,) * (3 - spatial)]
 
 
-def _raw(array: Array) -> Array:
+def raw(array: Array) -> Array:
     """The same bytes under a dtype that exports the buffer protocol (bfloat16 does not)."""
     return array.view(np.uint16) if array.dtype.kind == "V" or array.dtype.itemsize == 2 else array
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _conv_cpu, _pool_cpu, _threads
-from ._numpy import _as_five, _raw, _whole
+from ._numpy import as_five, raw, whole
 
 if TYPE_CHECKING:
     from ._pool_geometry import PoolGeometry
@@ -18,17 +18,14 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def pool(geometry: PoolGeometry, input: Array, indices: bool = False) -> tuple[Array, Array | None]:
-    """Pool `input`: values, and int64 indices of the maxima if wanted.
-
-    Workspace: a few rows of outputs for each thread, whatever the padding.
-    """
+def pool(geometry: PoolGeometry, input: Array, indices: bool) -> tuple[Array, Array | None]:
+    """See `_numpy.pool`. Workspace: a few rows for each thread, whatever the padding."""
     out = np.empty(geometry.out_shape, geometry.dtype)
     index = np.empty(geometry.out_shape, np.int64) if indices else None
     if out.size == 0:
         return out, index
-    x, y = _as_five(input, geometry.batched), _as_five(out, geometry.batched)
-    axes: tuple[Any, ...] = (_whole(1),) * (3 - len(geometry.axes)) + geometry.axes
+    x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
+    axes: tuple[Any, ...] = (whole(1),) * (3 - len(geometry.axes)) + geometry.axes
     plan = _pool_cpu.PoolPlan(
         axes,
         geometry.batch,
@@ -44,10 +41,10 @@ def pool(geometry: PoolGeometry, input: Array, indices: bool = False) -> tuple[A
     )
     held = plan.element == geometry.dtype.name  # elements are computed with as they are stored
     plan.run(
-        _raw(x),
+        raw(x),
         geometry.fill.astype(plan.element),
-        _raw(y),
-        None if index is None else _as_five(index, geometry.batched),
+        raw(y),
+        None if index is None else as_five(index, geometry.batched),
         held and x.strides[4] == x.itemsize and x.flags.aligned,
         held,
     )

@@ -65,13 +65,17 @@ def windows(input: Array, axes: Sequence[Axis]) -> Array:
     view = np.lib.stride_tricks.sliding_window_view(input, extents, axis=spatial)
     steps = [slice(None, None, axis.stride) for axis in axes]
     taps = [slice(None, None, axis.dilation) for axis in axes]
-    return view[(..., *steps, *taps)]
+    index: Any = (..., *steps, *taps)
+    seen: Array = view[index]
+    return seen
 
 
 def conv(geometry: ConvGeometry, input: Array, weight: Array, bias: Array | None = None) -> Array:
-    """Convolve in float64, or in exact 64-bit integers; the result is not rounded to `out_dtype`."""
+    """Convolve in float64 or in 64-bit integers; the result is not rounded to `out_dtype`."""
     exact = geometry.compute.kind != "f"
-    wide = np.dtype(np.uint64 if geometry.compute == np.uint64 else np.int64) if exact else np.float64
+    wide = (
+        np.dtype(np.uint64 if geometry.compute == np.uint64 else np.int64) if exact else np.float64
+    )
     padded = explicit_pad(input, geometry.axes, geometry.fill).astype(wide)
     if not geometry.batched:
         padded = padded[None]
@@ -82,7 +86,7 @@ def conv(geometry: ConvGeometry, input: Array, weight: Array, bias: Array | None
     out, kernel = "xyz"[:rank], "uvw"[:rank]
     with np.errstate(all="ignore"):
         sums = np.einsum(f"ngc{out}{kernel},gkc{kernel}->ngk{out}", seen, taps)
-        result = sums.reshape(sums.shape[0], -1, *sums.shape[3:])
+        result: Array = sums.reshape(sums.shape[0], -1, *sums.shape[3:])
         if bias is not None:
             result = result + bias.astype(wide).reshape(-1, *(1,) * rank)
     return result if geometry.batched else result[0]

@@ -6,20 +6,18 @@ import os
 
 from . import _conv_cpu
 
-
-def _default() -> int:
-    """OMP_NUM_THREADS, else the processors this process may run on."""
-    if not _conv_cpu.has_openmp:
-        return 1
-    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if first.isdigit() and int(first) > 0:
-        return int(first)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+_all = _conv_cpu.openmp_threads()  # OMP_NUM_THREADS, else the processors this process may use
+_limit = _all
 
 
-_threads = _default()
+def _serial_after_fork() -> None:
+    # GNU OpenMP's threads do not survive a fork, and waiting for them would never end.
+    global _limit, _all
+    _limit = _all = 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_serial_after_fork)
 
 
 def get_num_threads() -> int:
@@ -31,14 +29,16 @@ def get_num_threads() -> int:
     >>> ip.get_num_threads() >= 1
     True
     """
-    return _threads
+    pool = _conv_cpu.openmp_threads()
+    return _limit if pool >= _all else min(_limit, pool)  # threadpoolctl has lowered the pool's own
 
 
 def set_num_threads(n: int) -> None:
     """Let each call use up to `n` threads.
 
-    Results do not depend on it: every output is summed in the same order, by one thread. Calls too small
-    to gain from a second thread use one. The default is OMP_NUM_THREADS, else the number of processors.
+    Results do not depend on it: every output is summed in the same order, by one thread. Calls too
+    small to gain from a second thread use one. The default is OMP_NUM_THREADS, else the number of
+    processors; limits that threadpoolctl sets hold as well. A forked process uses one thread.
 
     Parameters
     ----------
@@ -61,9 +61,11 @@ def set_num_threads(n: int) -> None:
     1
     >>> ip.set_num_threads(before)
     """
-    global _threads
+    global _limit
     if isinstance(n, bool) or not isinstance(n, int):
         raise TypeError(f"set_num_threads: n must be an int, got {n!r}; pass a whole number.")
     if n < 1:
-        raise ValueError(f"set_num_threads: n must be at least 1, got {n}; pass 1 for serial calls.")
-    _threads = n if _conv_cpu.has_openmp else 1
+        raise ValueError(
+            f"set_num_threads: n must be at least 1, got {n}; pass 1 for serial calls."
+        )
+    _limit = n if _conv_cpu.has_openmp else 1

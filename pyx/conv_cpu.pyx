@@ -14,6 +14,7 @@ The caller (implicitpad._numpy) has checked everything: dtypes, shapes, that the
 import os
 
 from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.pycapsule cimport PyCapsule_New
 from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int32_t, uintptr_t
 from libc.stdlib cimport free, malloc
@@ -23,20 +24,26 @@ from index_map cimport CIRCULAR, CONSTANT, REFLECT, REPLICATE, SYMMETRIC, Mode
 from index_map cimport source_index as _source_index
 from kernels cimport *
 from panel cimport *
+from planning cimport *
 from tasks cimport *
 
 cdef extern from *:
     """
     #ifdef _OPENMP
-    enum { IMPLICITPAD_OPENMP = 1 };
+    #include <omp.h>
     #else
-    enum { IMPLICITPAD_OPENMP = 0 };
+    #define omp_get_max_threads() 0
     #endif
     """
-    enum:
-        IMPLICITPAD_OPENMP
+    int omp_get_max_threads() noexcept nogil
 
-has_openmp = bool(IMPLICITPAD_OPENMP)
+has_openmp = omp_get_max_threads() > 0
+
+
+def openmp_threads():
+    """How many threads OpenMP would use now; 1 without it."""
+    return max(omp_get_max_threads(), 1)
+
 
 MODES = {"constant": CONSTANT, "replicate": REPLICATE, "reflect": REFLECT, "symmetric": SYMMETRIC,
          "circular": CIRCULAR}
@@ -49,12 +56,7 @@ STORAGE = {
 OUTPUT = {"float32": 0, "float64": 1, "int32": 2, "int64": 3, "uint64": 3, "float16": 4, "bfloat16": 5}
 
 cdef enum:
-    PANEL_BYTES = 320 * 1024    # a panel and a block of weights share a 1 MB second-level cache
-    MACS_PER_THREAD = 250000    # below this a second thread costs more than it brings
     ALIGNMENT = 64
-    TRANSFORMED_BYTES = 400 * 1024  # of a block's transformed inputs
-    TRANSFORM = 48              # cycles to transform a vector of tiles, in or out
-    MIN_TILES = 12
 
 cdef const kernel_set *_chosen = NULL
 
@@ -83,6 +85,16 @@ def set_instruction_set(name):
     if name not in names:
         raise ValueError(f"set_instruction_set: name must be one of {names}, got {name!r}.")
     _chosen = <const kernel_set *><uintptr_t>_usable()[names.index(name)]
+
+
+def kernels():
+    """A capsule with the chosen kernels, for the other compiled modules."""
+    return PyCapsule_New(<void *>_chosen, "implicitpad.kernel_set", NULL)
+
+
+def codes(storage, out_storage):
+    """(storage, element, output) of two dtype names, in the order of kernels.h."""
+    return *STORAGE[storage], OUTPUT[out_storage]
 
 
 set_instruction_set(os.environ.get("IMPLICITPAD_ISA") or instruction_sets()[0])
@@ -155,146 +167,23 @@ cdef class ConvPlan:
             plan.out[a] = axis.out
             plan.taps *= axis.kernel
         plan.tile = 1
-        cost = self._choose_tile()
-        if self._winograd_wins(cost):
-            self._choose_winograd()
+        cost, widths = choose_tile(plan)
+        self.layout = "channel" if plan.channel_lanes else "pixel"
+        terms = plan.channels * plan.taps
+        if winograd_wins(plan, cost):
+            self.layout = "winograd"
+            widths = choose_winograd(plan)
+            terms = terms // 9 * 16
         else:
-            self._choose_blocks()
-        self._divide(threads)
-        self._allocate(axes)
-
-    cdef _choose_tile(self):
-        """Estimate both tiles' cycles for a row of outputs and one term; the lower wins.
-
-        A step of either tile costs the largest of its multiply-adds (2 a cycle), its loads (2 a cycle) and
-        the latency of a chain of multiply-adds (4 cycles).
-        """
-        cdef Plan *plan = &self.plan
-        lanes, filters = plan.kernels.lanes, plan.filters
-        out = plan.axis[2].out
-        rows = 2 if out <= plan.kernels.tile_pixels // 2 and plan.axis[1].out > 1 else 1
-        tiles = ceil_div(out * rows, plan.kernels.tile_pixels)
-        pixels = out * rows / tiles
-        width = CHANNEL_VECTORS * lanes
-        step = max(pixels, (pixels + 2) / 2, 4)
-        channel_cost = ceil_div(filters, width) * tiles * step / rows
-        self.layout = "channel"
-        widths = []
-        widest = 3 if plan.kernels.pixel_vectors[3] else 2
-        left, pixel_cost = filters, 0.0
-        while left:
-            log2 = min(left.bit_length() - 1, widest)
-            vectors = ceil_div(out, lanes)
-            tiles = ceil_div(vectors, plan.kernels.pixel_vectors[log2])
-            pixel_cost += tiles * max((1 << log2) * vectors / tiles / 2, ((1 << log2) + vectors / tiles) / 2, 4)
-            widths.append(1 << log2)
-            left -= 1 << log2
-        if pixel_cost < channel_cost:
-            self.layout = "pixel"
-        else:
-            widths = [width] * ceil_div(filters, width)
-        plan.channel_lanes = self.layout == "channel"
-        self._set_widths(widths, plan.channels * plan.taps)
-        return min(pixel_cost, channel_cost)
-
-    cdef _set_widths(self, widths, Py_ssize_t terms):
-        self.plan.n_blocks = len(widths)
-        self.plan.group_bias = sum(widths)
-        self.plan.group_weights = self.plan.group_bias * terms
+            plan.direct = plan.direct and not plan.flat
+            choose_blocks(plan)
         self.blocks = tuple(widths)
-
-    cdef bint _winograd_wins(self, double direct):
-        """Compare cycles for two rows of outputs of one channel, by the same model as above.
-
-        The transforms take about TRANSFORM cycles for a vector of tiles. With few tiles the transformed
-        weights, 16/9 of the weights, are read too often for what is computed with them.
-        """
-        cdef Plan *plan = &self.plan
-        if plan.kernels.winograd == NULL:
-            return False
-        for a in range(1, 3):
-            if plan.axis[a].kernel != 3 or plan.axis[a].stride != 1 or plan.axis[a].dilation != 1:
-                return False
-        rows, tiles = ceil_div(plan.out[1], 2), ceil_div(plan.out[2], 2)
-        if rows * tiles < MIN_TILES:
-            return False
-        width = CHANNEL_VECTORS * plan.kernels.lanes
-        products = 16 * ceil_div(plan.filters, width) * tiles
-        vectors = ceil_div(tiles, plan.kernels.lanes)
-        transforms = TRANSFORM * vectors * (1 + plan.filters / plan.channels)
-        return 2 * rows * (products + transforms) < 0.9 * plan.out[1] * 9 * 2 * direct
-
-    cdef _choose_winograd(self):
-        """Blocks of whole tiles: enough for the register tile, few enough for the second-level cache."""
-        cdef Plan *plan = &self.plan
-        width = CHANNEL_VECTORS * plan.kernels.lanes
-        terms = plan.channels * plan.axis[0].kernel
-        self.layout = "winograd"
-        self._set_widths([width] * ceil_div(plan.filters, width), 16 * terms)
-        plan.tile = 2
-        for a in range(1, 3):
-            plan.axis[a].out = ceil_div(plan.out[a], 2)
-            plan.axis[a].kernel, plan.axis[a].stride = 4, 2
-            plan.axis[a].virtual = 2 * plan.axis[a].out + 2
-        tiles = TRANSFORMED_BYTES // (16 * terms * plan.itemsize)
-        tiles = min(max(tiles, plan.kernels.tile_pixels), 4 * plan.kernels.tile_pixels)
-        columns = ceil_div(plan.axis[2].out, ceil_div(plan.axis[2].out, min(tiles, 28)))
-        rows = max(1, min(plan.axis[1].out, tiles // columns))
-        self._panel_bytes((1, rows, columns))
-
-    cdef Py_ssize_t _panel_bytes(self, tuple block):
-        cdef Plan *plan = &self.plan
-        for a in range(3):
-            lay_out(&plan.axis[a], block[a])
-        plan.plane = <Py_ssize_t>plan.axis[1].slots * plan.axis[2].slots
-        # An odd number of vectors from channel to channel: powers of two would share few cache sets.
-        vectors = ceil_div(plan.axis[0].slots * plan.plane, plan.kernels.lanes) | 1
-        plan.channel_stride = vectors * plan.kernels.lanes
-        return (plan.channel_stride * plan.channels + PANEL_SLACK) * plan.itemsize
-
-    cdef _choose_blocks(self):
-        """Cut the axis that loses least by it, rows last, until the panel fits."""
-        cdef Plan *plan = &self.plan
-        cdef int tile = plan.kernels.tile_pixels if plan.channel_lanes else 3 * plan.kernels.lanes
-        block = [plan.axis[a].out for a in range(3)]
-        while self._panel_bytes(tuple(block)) > PANEL_BYTES:
-            # how often a gathered slot is used by a block, relative to the slots its neighbour gathers again
-            reuse = [block[a] * plan.axis[a].stride / ((plan.axis[a].kernel - 1) * plan.axis[a].dilation + 1)
-                     if block[a] > 1 else 0 for a in range(2)]
-            a = 0 if reuse[0] >= reuse[1] else 1
-            if reuse[a] <= 3 and block[2] > 4 * tile or block[a] == 1:
-                a = 2
-                if block[2] <= tile:
-                    break
-            parts = ceil_div(plan.axis[a].out, block[a]) + 1
-            size = ceil_div(plan.axis[a].out, parts)
-            block[a] = min(block[a] - 1, ceil_div(size, tile) * tile if a == 2 else size)
-        self._panel_bytes(tuple(block))
-
-    cdef _divide(self, int threads):
-        """Threads, and how many tasks share a panel's output channels so that all threads have work."""
-        cdef Plan *plan = &self.plan
-        cdef double macs = <double>plan.batch * plan.groups * plan.filters * plan.channels * plan.taps
-        cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.groups
-        for a in range(3):
-            macs *= plan.axis[a].out
-            tasks *= plan.axis[a].blocks
-        plan.threads = <int>max(1, min(threads, macs / MACS_PER_THREAD))
-        while plan.threads > 1 and tasks < 4 * plan.threads:
-            # smaller blocks along the longest of the outer axes; the bits of the result do not depend on it
-            block = [plan.axis[a].block for a in range(3)]
-            a = 0 if block[0] >= block[1] else 1
-            if block[a] < 8:
-                break
-            block[a] = ceil_div(plan.axis[a].out, (plan.axis[a].blocks + 1))
-            tasks = tasks // plan.axis[a].blocks
-            self._panel_bytes(tuple(block))
-            tasks *= plan.axis[a].blocks
-        plan.shares = 1
-        if plan.threads > 1 and tasks < 2 * plan.threads:
-            plan.shares = min(plan.n_blocks, ceil_div(2 * plan.threads, tasks))
-        plan.threads = min(plan.threads, tasks * plan.shares)
+        plan.n_blocks = len(widths)
+        plan.group_bias = sum(widths)
+        plan.group_weights = plan.group_bias * <Py_ssize_t>terms
+        divide(plan, threads)
         self.threads = plan.threads
+        self._allocate(axes)
 
     cdef _allocate(self, axes):
         cdef Plan *plan = &self.plan
@@ -310,9 +199,8 @@ cdef class ConvPlan:
             products = 16 * self.blocks[0] * plan.lane_slots * plan.itemsize
             scratch = 4 * plan.axis[2].block * plan.itemsize
         elif not plan.direct:
-            scratch = max(self.blocks) * plan.itemsize
-            for a in range(3):
-                scratch *= plan.axis[a].block
+            scratch = max(self.blocks) * plan.itemsize * plan.axis[0].block * plan.axis[1].block
+            scratch *= plan.axis[2].slots if plan.flat else plan.axis[2].block
         slots = sum(plan.axis[a].slots for a in range(3))
         plan.scratch_at = ceil_div((plan.channel_stride * plan.channels + PANEL_SLACK) * plan.itemsize, 64) * 64
         plan.source_at = ceil_div(plan.scratch_at + scratch, 64) * 64
@@ -398,7 +286,7 @@ cdef class ConvPlan:
         cdef Plan *plan = &self.plan
         cdef Call call
         cdef Py_buffer x_view, y_view, fill_view, terms_view
-        cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.groups * plan.shares, task
+        cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.group_tasks * plan.shares, task
         cdef int a
         for a in range(3):
             tasks *= plan.axis[a].blocks

@@ -90,6 +90,13 @@ typedef struct {
                    int row, int column, void *out);
 } winograd_kernels;
 
+/* Weight gradients, documented in gradient_tiles.h. */
+typedef struct {
+    void (*weight_tile[MAX_TILE_PIXELS + 1])(const void *dy, const void *panel, const int32_t *row_slot, int rows,
+                                             int pixels, const int32_t *offset, double *sums); /* [terms] */
+    void (*unpack_sums)(const double *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride);
+} gradient_kernels;
+
 typedef struct {
     int lanes;            /* elements in a vector */
     int tile_pixels;      /* of a channel tile, rows * pixels */
@@ -98,6 +105,7 @@ typedef struct {
     pixel_tile_function *pixel_tile[4][MAX_PIXEL_VECTORS + 1];   /* [log2 channels][vectors] */
     pack_weights_function *pack_weights;
     const winograd_kernels *winograd; /* NULL for integers: its sums are not exact in them */
+    const gradient_kernels *gradient; /* NULL for integers */
 } element_kernels;
 
 typedef struct {

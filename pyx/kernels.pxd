@@ -41,6 +41,14 @@ cdef extern from "kernels.h" nogil:
                        const int32_t *tap_offset, int channels, int depth, const void *weights, const void *bias,
                        int row, int column, void *out) noexcept nogil
 
+    ctypedef void weight_tile_function(const void *dy, const void *panel, const int32_t *row_slot, int rows, int pixels,
+                                       const int32_t *offset, double *sums) noexcept
+
+    ctypedef struct gradient_kernels:
+        weight_tile_function *weight_tile[15]
+        void (*unpack_sums)(const double *sums, int terms, int rows, void *gradient,
+                            Py_ssize_t row_stride) noexcept nogil
+
     ctypedef struct element_kernels:
         int lanes
         int tile_pixels
@@ -49,6 +57,7 @@ cdef extern from "kernels.h" nogil:
         pixel_tile_function *pixel_tile[4][9]
         pack_weights_function *pack_weights
         const winograd_kernels *winograd
+        const gradient_kernels *gradient
 
     ctypedef struct kernel_set:
         const char *name

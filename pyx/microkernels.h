@@ -157,9 +157,12 @@ static void NAME(pack_weights)(void *packed, const void *weights, ptrdiff_t row_
 
 #if ELEMENT_FLOATS
 #include "winograd.h"
+#include "gradient_tiles.h"
 #define WINOGRAD &NAME(winograd)
+#define GRADIENT &NAME(gradient)
 #else
 #define WINOGRAD NULL
+#define GRADIENT NULL
 #endif
 
 #define CHANNEL_ENTRY(rows, pixels) .channel_tile[rows][pixels] = NAME(channel_tile_##rows##_##pixels),
@@ -174,5 +177,7 @@ static const element_kernels NAME(kernels) = {
     .pixel_vectors = PIXEL_VECTORS,
     EACH_CHANNEL_TILE(CHANNEL_ENTRY) EACH_PIXEL_TILE(PIXEL_ENTRY).pack_weights = NAME(pack_weights),
     .winograd = WINOGRAD,
+    .gradient = GRADIENT,
 };
 #undef WINOGRAD
+#undef GRADIENT

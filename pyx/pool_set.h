@@ -48,40 +48,40 @@
 
 /* Rows in and out of the element types of pooling, which unlike a convolution's keep an order. */
 #define EACH_ROW(F)                                                                                       \
-    F(FLOAT32, p_f32, float, float, SAME, SAME)                                                           \
-    F(FLOAT64, p_f64, double, double, SAME, SAME)                                                         \
-    F(FLOAT16, p_f16, uint16_t, float, half_to_float, float_to_half)                                      \
-    F(BFLOAT16, p_bf16, uint16_t, float, bfloat_to_float, float_to_bfloat)                                \
-    F(INT8, p_i8, int8_t, int32_t, SAME, (int8_t))                                                        \
-    F(UINT8, p_u8, uint8_t, int32_t, SAME, (uint8_t))                                                     \
-    F(INT16, p_i16, int16_t, int32_t, SAME, (int16_t))                                                    \
-    F(UINT16, p_u16, uint16_t, int32_t, SAME, (uint16_t))                                                 \
-    F(INT32, p_i32, int32_t, int32_t, SAME, SAME)                                                         \
-    F(UINT32, p_u32, uint32_t, int64_t, SAME, (uint32_t))                                                 \
-    F(INT64, p_i64, int64_t, int64_t, SAME, SAME)                                                         \
-    F(UINT64, p_u64, uint64_t, uint64_t, SAME, SAME)
+    F(FLOAT32, p_f32, float, float, SAME, SAME, COPY)                                                     \
+    F(FLOAT64, p_f64, double, double, SAME, SAME, COPY)                                                   \
+    F(FLOAT16, p_f16, uint16_t, float, half_to_float, float_to_half, CONVERT)                             \
+    F(BFLOAT16, p_bf16, uint16_t, float, bfloat_to_float, float_to_bfloat, CONVERT)                       \
+    F(INT8, p_i8, int8_t, int32_t, SAME, (int8_t), CONVERT)                                               \
+    F(UINT8, p_u8, uint8_t, int32_t, SAME, (uint8_t), CONVERT)                                            \
+    F(INT16, p_i16, int16_t, int32_t, SAME, (int16_t), CONVERT)                                           \
+    F(UINT16, p_u16, uint16_t, int32_t, SAME, (uint16_t), CONVERT)                                        \
+    F(INT32, p_i32, int32_t, int32_t, SAME, SAME, COPY)                                                   \
+    F(UINT32, p_u32, uint32_t, int64_t, SAME, (uint32_t), CONVERT)                                        \
+    F(INT64, p_i64, int64_t, int64_t, SAME, SAME, COPY)                                                   \
+    F(UINT64, p_u64, uint64_t, uint64_t, SAME, SAME, COPY)
 #define EACH_WIDE_ROW(F)                                                                                  \
-    F(FLOAT32, w_f32, float, double, SAME, (float))                                                       \
-    F(FLOAT64, w_f64, double, double, SAME, SAME)                                                         \
-    F(FLOAT16, w_f16, uint16_t, double, half_to_float, float_to_half)                                     \
-    F(BFLOAT16, w_bf16, uint16_t, double, bfloat_to_float, float_to_bfloat)                               \
-    F(INT8, w_i8, int8_t, int64_t, SAME, (int8_t))                                                        \
-    F(UINT8, w_u8, uint8_t, int64_t, SAME, (uint8_t))                                                     \
-    F(INT16, w_i16, int16_t, int64_t, SAME, (int16_t))                                                    \
-    F(UINT16, w_u16, uint16_t, int64_t, SAME, (uint16_t))                                                 \
-    F(INT32, w_i32, int32_t, int64_t, SAME, (int32_t))                                                    \
-    F(UINT32, w_u32, uint32_t, int64_t, SAME, (uint32_t))                                                 \
-    F(INT64, w_i64, int64_t, int64_t, SAME, SAME)                                                         \
-    F(UINT64, w_u64, uint64_t, uint64_t, SAME, SAME)
-#define DEFINE(storage, name, type, element, widen, narrow)                                               \
-    LOAD_ROW(name, type, element, widen) STORE_ROW(name, type, element, narrow)
+    F(FLOAT32, w_f32, float, double, SAME, (float), CONVERT)                                              \
+    F(FLOAT64, w_f64, double, double, SAME, SAME, COPY)                                                   \
+    F(FLOAT16, w_f16, uint16_t, double, half_to_float, float_to_half, CONVERT)                            \
+    F(BFLOAT16, w_bf16, uint16_t, double, bfloat_to_float, float_to_bfloat, CONVERT)                      \
+    F(INT8, w_i8, int8_t, int64_t, SAME, (int8_t), CONVERT)                                               \
+    F(UINT8, w_u8, uint8_t, int64_t, SAME, (uint8_t), CONVERT)                                            \
+    F(INT16, w_i16, int16_t, int64_t, SAME, (int16_t), CONVERT)                                           \
+    F(UINT16, w_u16, uint16_t, int64_t, SAME, (uint16_t), CONVERT)                                        \
+    F(INT32, w_i32, int32_t, int64_t, SAME, (int32_t), CONVERT)                                           \
+    F(UINT32, w_u32, uint32_t, int64_t, SAME, (uint32_t), CONVERT)                                        \
+    F(INT64, w_i64, int64_t, int64_t, SAME, SAME, COPY)                                                   \
+    F(UINT64, w_u64, uint64_t, uint64_t, SAME, SAME, COPY)
+#define DEFINE(storage, name, type, element, widen, narrow, CONTIGUOUS)                                   \
+    LOAD_ROW(name, type, element, widen, CONTIGUOUS) STORE_ROW(name, type, element, narrow, CONTIGUOUS)
 EACH_ROW(DEFINE)
 EACH_WIDE_ROW(DEFINE)
-STORE_ROW(index32, int64_t, int32_t, SAME)
-STORE_ROW(index64, int64_t, int64_t, SAME)
+STORE_ROW(index32, int64_t, int32_t, SAME, CONVERT)
+STORE_ROW(index64, int64_t, int64_t, SAME, COPY)
 
-#define LOAD_ENTRY(storage, name, type, element, widen, narrow) [storage] = LOAD(name),
-#define STORE_ENTRY(storage, name, type, element, widen, narrow) [storage] = STORE(name),
+#define LOAD_ENTRY(storage, name, type, element, widen, narrow, CONTIGUOUS) [storage] = LOAD(name),
+#define STORE_ENTRY(storage, name, type, element, widen, narrow, CONTIGUOUS) [storage] = STORE(name),
 #define TEXT_(s) #s
 #define TEXT(s) TEXT_(s)
 static const pool_set ROW_NAME(the, pool_set, ISA) = {

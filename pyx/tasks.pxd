@@ -43,6 +43,8 @@ cdef struct Plan:
     Py_ssize_t plane            # slots of a panel in axes 1 and 2
     Py_ssize_t channel_stride   # slots from one channel of a panel to the next
     bint channel_lanes          # which register tile
+    bint flat                   # the rows of a block are computed as one
+    int group_tasks             # tasks that divide the groups of one block
     int n_blocks                # blocks of output channels in a group
     int32_t *first              # first channel of each block
     int32_t *width              # its channels: the packed width
@@ -50,7 +52,7 @@ cdef struct Plan:
     int group_bias
     int shares                  # tasks that divide the output channels of one panel
     int threads
-    bint direct                 # results can be stored as they leave the registers
+    bint direct                 # results are stored as they leave the registers
     int lane_slots              # Winograd: slots of a block's tiles, with room for the lanes of the last
     # byte offsets in a thread's workspace; its size
     Py_ssize_t scratch_at, source_at, runs_at, transformed_at, products_at, workspace
@@ -61,20 +63,25 @@ cdef inline int even_start(int index, int parts, int total) noexcept nogil:
     return <int>(<long long>index * total // parts)
 
 
-cdef inline void fill_panel(const Plan *plan, const Call *call, int image, int group, const int *first,
-                     char *workspace) noexcept nogil:
+cdef inline int locate(const Plan *plan, const int *first, char *workspace) noexcept nogil:
+    """Where the slots of a block come from: input positions of axes 0 and 1, runs of axis 2 (how many)."""
+    cdef int32_t *source = <int32_t *>(workspace + plan.source_at)
+    cdef int a
+    for a in range(3):
+        slot_sources(&plan.axis[a], first[a], source)
+        source += plan.axis[a].slots
+    return runs_of(source - plan.axis[2].slots, plan.axis[2].slots, <panel_run *>(workspace + plan.runs_at))
+
+
+cdef inline void fill_panel(const Plan *plan, const Call *call, int image, int group, int n_runs,
+                            char *workspace) noexcept nogil:
     cdef int32_t *source = <int32_t *>(workspace + plan.source_at)
     cdef int32_t *source_h = source + plan.axis[0].slots
-    cdef int32_t *source_w = source_h + plan.axis[1].slots
     cdef panel_run *runs = <panel_run *>(workspace + plan.runs_at)
-    cdef int c, d, h, n_runs, channel
+    cdef int c, d, h, channel
     cdef const char *x
     cdef const char *row
     cdef char *target
-    slot_sources(&plan.axis[0], first[0], source)
-    slot_sources(&plan.axis[1], first[1], source_h)
-    slot_sources(&plan.axis[2], first[2], source_w)
-    n_runs = runs_of(source_w, plan.axis[2].slots, runs)
     for c in range(plan.channels):
         channel = group * plan.channels + c
         x = call.x + image * call.x_stride[0] + channel * call.x_stride[1]
@@ -120,45 +127,53 @@ cdef inline void tile_row(const Plan *plan, const Call *call, int group, int blo
             count * lanes if at + count < vectors else pixels - at * lanes)
 
 
-cdef inline void direct_block(const Plan *plan, const Call *call, int image, int group, const int *first, const int *size,
-                     int block_from, int block_to, char *workspace) noexcept nogil:
-    """All outputs of one block, for output-channel blocks block_from ... block_to - 1."""
+cdef inline void direct_block(const Plan *plan, const Call *call, int image, int group, const int *first,
+                              const int *size, int block_from, int block_to, char *workspace) noexcept nogil:
+    """All outputs of one block, for output-channel blocks block_from ... block_to - 1.
+
+    Channel tiles reuse a block of weights over all pixels; pixel tiles reuse a row over all weights. Outputs
+    that need converting pass through a scratch block, one block of channels at a time; so do those of
+    planes too narrow for vectors, whose rows are computed as one, the slots between them for nothing.
+    """
     cdef int item = plan.itemsize
-    cdef int row_step = 1, block, d, h, k, row, rows, b, b_step, last
+    cdef int row_step = 1, block, d, h, k, row, rows, pixels, b, b_step, last
+    cdef int pitch = plan.axis[2].slots if plan.flat else size[2]   # of a row in scratch
     cdef char *scratch = workspace + plan.scratch_at
-    cdef Py_ssize_t area = <Py_ssize_t>size[1] * size[2]
+    cdef Py_ssize_t area = <Py_ssize_t>size[1] * pitch
     cdef const char *panel
     cdef char *out
     cdef char *y = (call.y + image * call.y_stride[0] + group * plan.filters * call.y_stride[1]
                     + first[0] * call.y_stride[2] + first[1] * call.y_stride[3] + first[2] * call.y_stride[4])
-    if plan.channel_lanes and 1 < size[2] <= plan.kernels.tile_pixels // 2:
+    pixels = size[2]
+    if plan.flat:
+        row_step = size[1]
+        pixels = (size[1] - 1) * pitch + size[2]
+    elif plan.channel_lanes and 1 < size[2] <= plan.kernels.tile_pixels // 2:
         row_step = 2
-    # Channel tiles reuse a block of weights over all pixels; pixel tiles reuse a row over all weights.
-    # Outputs that need converting pass through a scratch block, one block of channels at a time.
     b_step = 1 if plan.channel_lanes or not plan.direct else block_to - block_from
     block = block_from
     while block < block_to:
         for d in range(size[0]):
             for row in range((size[1] + row_step - 1) // row_step):
                 h = row * row_step
-                rows = row_step if h + row_step <= size[1] else 1
+                rows = row_step if plan.channel_lanes and h + row_step <= size[1] else 1
                 panel = workspace + (d * plan.plane + <Py_ssize_t>h * plan.axis[2].slots) * item
                 for b in range(block, block + b_step):
                     if plan.direct:
                         out = (y + plan.first[b] * call.y_stride[1] + d * call.y_stride[2]
                                + h * call.y_stride[3])
-                        tile_row(plan, call, group, b, panel, rows, size[2], out, call.y_stride[1] // item,
+                        tile_row(plan, call, group, b, panel, rows, pixels, out, call.y_stride[1] // item,
                                  call.y_stride[3] // item)
                     else:
-                        tile_row(plan, call, group, b, panel, rows, size[2],
-                                 scratch + (d * area + h * size[2]) * item, size[0] * area, size[2])
+                        tile_row(plan, call, group, b, panel, rows, pixels,
+                                 scratch + (d * area + h * pitch) * item, size[0] * area, pitch)
         last = 0 if plan.direct else plan.filters - plan.first[block]
         for k in range(last if last < plan.width[block] else plan.width[block]):
             for d in range(size[0]):
                 for h in range(size[1]):
                     plan.store_row(y + (plan.first[block] + k) * call.y_stride[1] + d * call.y_stride[2]
                                    + h * call.y_stride[3], call.y_stride[4],
-                                   scratch + ((k * size[0] + d) * area + h * size[2]) * item, size[2])
+                                   scratch + ((k * size[0] + d) * area + h * pitch) * item, size[2])
         block += b_step
 
 
@@ -254,9 +269,7 @@ cdef inline void winograd_block(const Plan *plan, const Call *call, int image, i
 cdef inline void run_task(const Plan *plan, const Call *call, Py_ssize_t task, char *workspace) noexcept nogil:
     cdef int first[3]
     cdef int size[3]
-    cdef int a, index, share
-    cdef int group
-    share = <int>(task % plan.shares)
+    cdef int a, index, image, group, n_runs, share = <int>(task % plan.shares), block_from, block_to
     task //= plan.shares
     for a in range(2, -1, -1):
         index = <int>(task % plan.axis[a].blocks)
@@ -265,15 +278,15 @@ cdef inline void run_task(const Plan *plan, const Call *call, Py_ssize_t task, c
         size[a] = plan.axis[a].out - first[a]
         if size[a] > plan.axis[a].block:
             size[a] = plan.axis[a].block
-    group = <int>(task % plan.groups)
-    fill_panel(plan, call, <int>(task // plan.groups), group, first, workspace)
-    if plan.tile > 1:
-        winograd_block(plan, call, <int>(task // plan.groups), group, first, size,
-                       even_start(share, plan.shares, plan.n_blocks),
-                       even_start(share + 1, plan.shares, plan.n_blocks), workspace)
-    else:
-        direct_block(plan, call, <int>(task // plan.groups), group, first, size,
-                     even_start(share, plan.shares, plan.n_blocks),
-                     even_start(share + 1, plan.shares, plan.n_blocks), workspace)
-
-
+    index = <int>(task % plan.group_tasks)
+    image = <int>(task // plan.group_tasks)
+    block_from = even_start(share, plan.shares, plan.n_blocks)
+    block_to = even_start(share + 1, plan.shares, plan.n_blocks)
+    n_runs = locate(plan, first, workspace)
+    for group in range(even_start(index, plan.group_tasks, plan.groups),
+                       even_start(index + 1, plan.group_tasks, plan.groups)):
+        fill_panel(plan, call, image, group, n_runs, workspace)
+        if plan.tile > 1:
+            winograd_block(plan, call, image, group, first, size, block_from, block_to, workspace)
+        else:
+            direct_block(plan, call, image, group, first, size, block_from, block_to, workspace)

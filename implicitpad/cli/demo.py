@@ -21,6 +21,7 @@ from skimage.util import img_as_float32
 from implicitpad.cli import _diffusion, _figure
 
 FRAME = 16  # width in pixels of "the border" in the table
+ROUNDING = 1e-5  # for pictures in [0, 1]: where a row of windows starts may decide the last bits
 TITLES = {
     "zeros": "fake zeros in every layer",
     "explicit": "one big explicit padding",
@@ -52,14 +53,15 @@ def load(path: Path | None, size: int) -> np.ndarray:
         picture = img_as_float32(imread(path))
     except (OSError, ValueError) as error:
         raise click.ClickException(f"{path} is not a picture that can be read: {error}") from None
-    if picture.ndim == 2:
-        picture = np.stack([picture] * 3, axis=-1)
     smallest = 3 * _diffusion.REACH
-    if picture.ndim != 3 or picture.shape[2] not in (3, 4) or min(picture.shape[:2]) < smallest:
+    colour = picture.ndim == 3 and picture.shape[2] in (3, 4)
+    if not (colour or picture.ndim == 2) or min(picture.shape[:2]) < smallest:
         raise click.ClickException(
             f"{path} has shape {picture.shape}; needed is a grey or colour picture "
             f"of at least {smallest} x {smallest} pixels."
         )
+    if not colour:
+        picture = np.stack([picture] * 3, axis=-1)
     top, left = (max(0, (n - size) // 2) for n in picture.shape[:2])
     middle = picture[top : top + size, left : left + size, :3]
     return np.ascontiguousarray(middle.transpose(2, 0, 1))
@@ -74,8 +76,8 @@ def background(picture: np.ndarray) -> np.ndarray:
 def run(way: str, problem: Path, truth: np.ndarray) -> Outcome:
     """Run one way in a process of its own, so that its peak memory is its own."""
     result = problem.with_name(f"{way}.npy")
-    command = [sys.executable, "-m", "implicitpad.cli._diffusion", way, problem, result]
-    done = subprocess.run(command, capture_output=True, text=True)
+    module = ["-m", "implicitpad.cli._diffusion", way, str(problem), str(result)]
+    done = subprocess.run([sys.executable, *module], capture_output=True, text=True)
     if done.returncode:
         raise click.ClickException(f"The run with {TITLES[way]} failed:\n{done.stderr}")
     picture = np.load(result)
@@ -136,12 +138,13 @@ def demo(image: Path | None, size: int, output: Path) -> None:
         _figure.save(output, whole, truth, fill, pictures)
 
     zeros, explicit, implicit = outcomes.values()
-    if not np.array_equal(implicit.result, explicit.result):
-        raise click.ClickException("Implicit and explicit padding gave different bits.")
+    apart = float(np.abs(implicit.result - explicit.result).max())
+    if not apart <= ROUNDING:
+        raise click.ClickException(f"Implicit and explicit padding differ by {apart:.2g}.")
     console.print(table(outcomes))
     console.print(
-        f"Implicit padding gave the explicit padding's result bit for bit; its border is "
-        f"{zeros.border_error / implicit.border_error:.1f} times closer to the truth than "
-        "with zeros."
+        f"Implicit padding gave the result of explicit padding "
+        f"{f'to within {apart:.0e}' if apart else 'bit for bit'}, and a border "
+        f"{zeros.border_error / implicit.border_error:.1f} times closer to the truth than zeros."
     )
     console.print(f"Figure: {output.resolve()}", soft_wrap=True)

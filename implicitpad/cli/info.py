@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
 
 import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+import implicitpad
 from implicitpad import _conv_cpu
 from implicitpad._threads import get_num_threads
 
@@ -36,7 +37,7 @@ def facts() -> dict[str, str]:
     threads = get_num_threads()
     chosen = _conv_cpu.get_instruction_set()
     return {
-        "Version": f"implicitpad {version('implicitpad')} with NumPy {np.__version__} "
+        "Version": f"implicitpad {implicitpad.__version__} with NumPy {np.__version__} "
         f"on Python {platform.python_version()}, {platform.system()} {platform.machine()}.",
         "Instruction sets": f"{chosen} is in use; this processor can run "
         f"{', '.join(_conv_cpu.instruction_sets())} (IMPLICITPAD_ISA chooses another).",
@@ -56,5 +57,5 @@ def info() -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, sentence in facts().items():
-        table.add_row(name, sentence)
+        table.add_row(name, Text(sentence))
     Console().print(table)

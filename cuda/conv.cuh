@@ -1,0 +1,49 @@
+// What every convolution kernel is told, and how it finds an element of its input.
+//
+//   n batch   c input channel   o output channel   q output position   k tap   a axis (depth,
+//   height, width; the axes a problem lacks come first, with one element and one tap)
+//
+// Guaranteed by the caller: every index of `table` is -1 or inside the input, strides are those
+// of the arrays, weights are packed as w[k][c of the group][o], o padded to a multiple of four.
+
+struct ConvParams {
+    int64 x_batch, x_channel, x_axis[3]; // strides, in elements
+    int64 y_batch, y_channel, y_axis[3];
+    uint64 fill; // the scalar fill value, its bits in the low bytes
+    int32 batch, out_channels, groups;
+    int32 in_group, out_group; // channels per group
+    int32 packed_outputs;      // length of a row of packed weights
+    int32 kernel[3], stride[3], dilation[3], out[3];
+    int32 table[3]; // where the table of each axis begins
+    int32 fill_per_channel, has_bias;
+};
+
+template <class X>
+__device__ __forceinline__ X fill_value(const ConvParams &p, const X *fill_c, int32 c) {
+    if (p.fill_per_channel)
+        return fill_c[c];
+    X value;
+    memcpy(&value, &p.fill, sizeof(X));
+    return value;
+}
+
+// Output position q of the row-major (depth, height, width) grid.
+struct Position {
+    int32 at[3];
+};
+
+__device__ __forceinline__ Position position(const ConvParams &p, int64 q) {
+    const int64 row = q / p.out[2];
+    return {{static_cast<int32>(row / p.out[1]), static_cast<int32>(row % p.out[1]),
+             static_cast<int32>(q - row * p.out[2])}};
+}
+
+__device__ __forceinline__ int64 output_offset(const ConvParams &p, Position q) {
+    return q.at[0] * p.y_axis[0] + q.at[1] * p.y_axis[1] + q.at[2] * p.y_axis[2];
+}
+
+// Source index of tap k of output q along axis a, -1 for the fill.
+__device__ __forceinline__ int32 source(const ConvParams &p, const int32 *table, int32 a, int32 q,
+                                        int32 k) {
+    return table[p.table[a] + q * p.stride[a] + k * p.dilation[a]];
+}

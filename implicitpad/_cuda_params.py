@@ -1,0 +1,71 @@
+"""The structures that kernels take by value, and how a geometry fills them.
+
+Names and order are those of the structures of the same name in ``cuda/``; the emulator and the
+driver both refuse an argument of another size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+I32, I64 = np.dtype(np.int32), np.dtype(np.int64)
+MODES = ("constant", "replicate", "reflect", "symmetric", "circular")  # order of enum Mode
+
+
+def _structure(*fields: tuple[Any, ...]) -> np.dtype:
+    return np.dtype(list(fields), align=True)
+
+
+CONV = _structure(
+    ("x_batch", I64), ("x_channel", I64), ("x_axis", I64, 3),
+    ("y_batch", I64), ("y_channel", I64), ("y_axis", I64, 3),
+    ("fill", np.uint64),
+    ("batch", I32), ("out_channels", I32), ("groups", I32),
+    ("in_group", I32), ("out_group", I32), ("packed_outputs", I32),
+    ("kernel", I32, 3), ("stride", I32, 3), ("dilation", I32, 3), ("out", I32, 3),
+    ("table", I32, 3), ("fill_per_channel", I32), ("has_bias", I32),
+)  # fmt: skip
+
+ADJOINT = _structure(
+    ("x_batch", I64), ("x_channel", I64), ("x_axis", I64, 3),
+    ("y_batch", I64), ("y_channel", I64), ("y_axis", I64, 3),
+    ("batch", I32), ("in_channels", I32), ("out_channels", I32),
+    ("in_group", I32), ("out_group", I32), ("packed_outputs", I32),
+    ("size", I32, 3), ("kernel", I32, 3), ("stride", I32, 3), ("dilation", I32, 3),
+    ("out", I32, 3), ("table", I32, 3), ("has_bias", I32),
+)  # fmt: skip
+
+TABLE = _structure(
+    ("first", I32, 3), ("length", I32, 3), ("before", I32, 3), ("size", I32, 3), ("mode", I32, 3)
+)
+
+PACK = _structure(
+    ("w_out", I64), ("w_in", I64), ("w_axis", I64, 3),
+    ("outputs", I32), ("packed_outputs", I32), ("inputs", I32), ("kernel", I32, 3),
+)  # fmt: skip
+
+
+def three(values: Iterable[int], missing: int) -> tuple[int, ...]:
+    """Values of one to three axes as values of three; the missing axes come first."""
+    values = tuple(values)
+    return (missing,) * (3 - len(values)) + values
+
+
+def element_strides(array: Any, batched: bool) -> tuple[int, int, tuple[int, ...]]:
+    """Strides of an (N, C, *spatial) or (C, *spatial) array in elements: batch, channel, axes."""
+    steps = [step // array.dtype.itemsize for step in array.strides]
+    batch = steps.pop(0) if batched else 0
+    return batch, steps[0], three(steps[1:], 0)
+
+
+def structure(dtype: np.dtype, **fields: Any) -> np.ndarray:
+    """One structure, as an array of size one: what CuPy passes by value."""
+    if set(fields) != set(dtype.names or ()):
+        raise TypeError(f"structure: fields {sorted(fields)} are not {dtype.names}")
+    value = np.zeros(1, dtype)
+    for name, content in fields.items():
+        value[name] = content
+    return value

@@ -1,0 +1,132 @@
+"""Transposed convolution with NumPy arrays: phases on the kernels of the forward convolution."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _conv_cpu, _threads, _transpose_cpu
+from ._geometry import Axis, ConvGeometry
+from ._numpy import as_five, conv, pack_conv, raw
+
+if TYPE_CHECKING:
+    from ._geometry_transpose import TransposeAxis, TransposeGeometry
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _PanelAxis:
+    """What a transposed axis reads: the input once, with stride 1, for the phases of all its outputs.
+
+    Position u of `out` serves outputs u * step + r - skip for each phase r; tap k belongs to phase
+    k * dilation mod step and reads input u - k * dilation // step.
+    """
+
+    size: int
+    kernel: int
+    dilation: int
+    before: int
+    out: int
+    phases: tuple[int, int, int, tuple[tuple[int, int], ...]]
+
+    @property
+    def extent(self) -> int:
+        return self.dilation * (self.kernel - 1) + 1
+
+
+_WHOLE = _PanelAxis(1, 1, 1, 0, 1, (1, 0, 1, ((0, 0),)))
+
+
+def _panel_axis(axis: TransposeAxis) -> _PanelAxis:
+    step = axis.stride
+    first, last = axis.first // step, (axis.first + axis.out - 1) // step
+    back = [k * axis.dilation // step for k in range(axis.kernel)]
+    dilation = math.gcd(*back) or 1
+    taps = tuple(
+        [
+            (k * axis.dilation % step, (back[-1] - reach) // dilation)
+            for k, reach in enumerate(back)
+        ]
+    )
+    return _PanelAxis(
+        axis.size,
+        back[-1] // dilation + 1,
+        dilation,
+        back[-1] - first,
+        last - first + 1,
+        (step, axis.first - first * step, axis.out, taps),
+    )
+
+
+def conv_transpose(
+    geometry: TransposeGeometry,
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    out: Array | None = None,
+) -> Array:
+    """The transposed convolution of `input`; into `out` if given, which must not be empty.
+
+    Workspace: one panel for each thread, and the packed weights.
+    """
+    if out is None:
+        out = np.empty(geometry.out_shape, geometry.out_dtype)
+    if out.size == 0:
+        return out
+    if all(axis.stride == 1 for axis in geometry.axes):
+        return _conv_flipped(geometry, input, weight, bias, out)
+    x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
+    axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple([_panel_axis(axis) for axis in geometry.axes])
+    plan = _transpose_cpu.TransposePlan(
+        axes,
+        geometry.batch,
+        geometry.in_channels,
+        geometry.out_channels,
+        geometry.groups,
+        _conv_cpu.kernels(),
+        _conv_cpu.codes(geometry.dtype.name, out.dtype.name),
+        _threads.get_num_threads(),
+    )
+    # The kernels read (groups, filters, channels, taps): of the weight's two channel axes, the second first.
+    kernel = (1,) * (3 - len(geometry.axes)) + weight.shape[2:]
+    taps = weight.astype(geometry.compute, copy=False)
+    taps = taps.reshape(geometry.groups, -1, weight.shape[1], *kernel).swapaxes(1, 2)
+    if bias is None:
+        bias = np.zeros(geometry.out_channels, geometry.compute)
+    bias = np.ascontiguousarray(bias, dtype=geometry.compute)
+    plan.run(raw(x), taps, bias, raw(y))
+    return out
+
+
+def _conv_flipped(
+    geometry: TransposeGeometry, input: Array, weight: Array, bias: Array | None, out: Array
+) -> Array:
+    """With stride 1, a convolution with the filters flipped and its channel axes exchanged."""
+    axes = []
+    for axis in geometry.axes:
+        before = axis.extent - 1 - axis.first
+        after = axis.out + axis.extent - 1 - axis.size - before
+        axes.append(Axis(axis.size, axis.kernel, 1, axis.dilation, before, after, "constant"))
+    forward = ConvGeometry(
+        geometry.function,
+        geometry.batched,
+        geometry.batch,
+        geometry.in_channels,
+        geometry.out_channels,
+        geometry.groups,
+        tuple(axes),
+        np.zeros((), geometry.dtype),
+        geometry.dtype,
+        geometry.weight_dtype,
+        geometry.compute,
+        out.dtype,
+        "default",
+    )
+    flipped = weight[(..., *(slice(None, None, -1),) * len(axes))]
+    flipped = flipped.reshape(geometry.groups, -1, *weight.shape[1:]).swapaxes(1, 2)
+    flipped = flipped.reshape(geometry.out_channels, -1, *weight.shape[2:])
+    return conv(forward, input, pack_conv(forward, flipped, bias), out)

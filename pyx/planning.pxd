@@ -1,0 +1,152 @@
+# cython: language_level=3, cdivision=True
+"""What is decided once for a geometry: algorithm, register tile, block sizes, threads.
+
+Each decision looks at the virtual problem alone, never at how its padding is given, so that implicit
+and explicit padding are computed alike. The constants were measured on x86 processors with 1 MB of
+second-level cache.
+"""
+
+from kernels cimport CHANNEL_VECTORS, PANEL_SLACK
+from panel cimport ceil_div, lay_out
+from tasks cimport Plan
+
+cdef enum:
+    PANEL_BYTES = 320 * 1024    # a panel and a block of weights share a 1 MB second-level cache
+    MACS_PER_THREAD = 250000    # below this a second thread costs more than it brings
+    MACS_PER_TASK = 100000      # groups with less work are done several to a task
+    TRANSFORMED_BYTES = 400 * 1024  # of a block's transformed inputs
+    TRANSFORM = 48              # cycles to transform a vector of tiles, in or out
+    MIN_TILES = 12
+
+
+cdef inline tuple choose_tile(Plan *plan):
+    """Estimate both tiles' cycles for a row of outputs and one term; the lower wins.
+
+    A step of either tile costs the largest of its multiply-adds (2 a cycle), its loads (2 a cycle) and
+    the latency of a chain of multiply-adds (4 cycles); then the tile is stored, which is dear for the
+    channel tile: it must be transposed. At equal counts the channel tile is faster, because broadcasts
+    never cross cache lines.
+    """
+    lanes, filters = plan.kernels.lanes, plan.filters
+    out = plan.axis[2].out
+    # Narrow planes: rows as one, if the slots between two rows are few.
+    between = (plan.axis[2].kernel - 1) * plan.axis[2].dilation
+    plan.flat = (plan.axis[2].stride == 1 and out <= 3 * lanes and plan.axis[1].out > 1 and 2 * between <= out)
+    rows = 2 if out <= plan.kernels.tile_pixels // 2 and plan.axis[1].out > 1 else 1
+    tiles = ceil_div(out * rows, plan.kernels.tile_pixels)
+    pixels = out * rows / tiles
+    width = CHANNEL_VECTORS * lanes
+    terms = plan.channels * plan.taps
+    step = max(pixels, (pixels + 2) / 2, 4) + 180 / terms
+    channel_cost = ceil_div(filters, width) * tiles * step / rows
+    widths = []
+    widest = 3 if plan.kernels.pixel_vectors[3] else 2
+    left, pixel_cost = filters, 0.0
+    while left:
+        log2 = min(left.bit_length() - 1, widest)
+        vectors = max((out + between) // lanes, 1) if plan.flat else ceil_div(out, lanes)
+        tiles = ceil_div(vectors, plan.kernels.pixel_vectors[log2])
+        size = (1 << log2) * vectors / tiles
+        step = max(size / 2, ((1 << log2) + vectors / tiles) / 2, 4) + 1.5 * size / terms
+        pixel_cost += 1.03 * tiles * step
+        widths.append(1 << log2)
+        left -= 1 << log2
+    plan.channel_lanes = channel_cost <= pixel_cost
+    if plan.channel_lanes:
+        plan.flat = False
+        return channel_cost, [width] * ceil_div(filters, width)
+    return pixel_cost, widths
+
+
+cdef inline bint winograd_wins(const Plan *plan, double direct):
+    """Compare cycles for two rows of outputs of one channel, by the same model as above.
+
+    The transforms take about TRANSFORM cycles for a vector of tiles. With few tiles the transformed
+    weights, 16/9 of the weights, are read too often for what is computed with them.
+    """
+    if plan.kernels.winograd == NULL:
+        return False
+    for a in range(1, 3):
+        if plan.axis[a].kernel != 3 or plan.axis[a].stride != 1 or plan.axis[a].dilation != 1:
+            return False
+    rows, tiles = ceil_div(plan.out[1], 2), ceil_div(plan.out[2], 2)
+    if rows * tiles < MIN_TILES:
+        return False
+    width = CHANNEL_VECTORS * plan.kernels.lanes
+    products = 16 * ceil_div(plan.filters, width) * tiles
+    vectors = ceil_div(tiles, plan.kernels.lanes)
+    transforms = TRANSFORM * vectors * (1 + plan.filters / plan.channels)
+    return 2 * rows * (products + transforms) < 0.9 * plan.out[1] * 9 * 2 * direct
+
+
+cdef inline list choose_winograd(Plan *plan):
+    """Blocks of whole tiles: enough for the register tile, few enough for the second-level cache."""
+    width = CHANNEL_VECTORS * plan.kernels.lanes
+    terms = plan.channels * plan.axis[0].kernel
+    plan.tile = 2
+    for a in range(1, 3):
+        plan.axis[a].out = ceil_div(plan.out[a], 2)
+        plan.axis[a].kernel, plan.axis[a].stride = 4, 2
+        plan.axis[a].virtual = 2 * plan.axis[a].out + 2
+    tiles = TRANSFORMED_BYTES // (16 * terms * plan.itemsize)
+    tiles = min(max(tiles, plan.kernels.tile_pixels), 4 * plan.kernels.tile_pixels)
+    columns = ceil_div(plan.axis[2].out, ceil_div(plan.axis[2].out, min(tiles, 28)))
+    rows = max(1, min(plan.axis[1].out, tiles // columns))
+    panel_bytes(plan, (1, rows, columns))
+    return [width] * ceil_div(plan.filters, width)
+
+
+cdef inline Py_ssize_t panel_bytes(Plan *plan, tuple block):
+    """Lay out panels for blocks of so many outputs along each axis; the bytes of one."""
+    for a in range(3):
+        lay_out(&plan.axis[a], block[a])
+    plan.plane = <Py_ssize_t>plan.axis[1].slots * plan.axis[2].slots
+    # An odd number of vectors from channel to channel: powers of two would share few cache sets.
+    vectors = ceil_div(plan.axis[0].slots * plan.plane, plan.kernels.lanes) | 1
+    plan.channel_stride = vectors * plan.kernels.lanes
+    return (plan.channel_stride * plan.channels + PANEL_SLACK) * plan.itemsize
+
+
+cdef inline void choose_blocks(Plan *plan):
+    """Cut the axis that loses least by it, rows last, until the panel fits."""
+    cdef int tile = plan.kernels.tile_pixels if plan.channel_lanes else 3 * plan.kernels.lanes
+    block = [plan.axis[a].out for a in range(3)]
+    while panel_bytes(plan, tuple(block)) > PANEL_BYTES:
+        # how often a gathered slot is used by a block, relative to the slots its neighbour gathers again
+        reuse = [block[a] * plan.axis[a].stride / ((plan.axis[a].kernel - 1) * plan.axis[a].dilation + 1)
+                 if block[a] > 1 else 0 for a in range(2)]
+        a = 0 if reuse[0] >= reuse[1] else 1
+        if reuse[a] <= 3 and block[2] > 4 * tile or block[a] == 1:
+            a = 2
+            if block[2] <= tile:
+                break
+        parts = ceil_div(plan.axis[a].out, block[a]) + 1
+        size = ceil_div(plan.axis[a].out, parts)
+        block[a] = min(block[a] - 1, ceil_div(size, tile) * tile if a == 2 else size)
+    panel_bytes(plan, tuple(block))
+
+
+cdef inline void divide(Plan *plan, int threads):
+    """Threads, and how many tasks share a panel's output channels so that all threads have work."""
+    cdef double macs = <double>plan.batch * plan.groups * plan.filters * plan.channels * plan.taps
+    cdef Py_ssize_t tasks
+    for a in range(3):
+        macs *= plan.out[a]
+    plan.threads = <int>max(1, min(threads, macs / MACS_PER_THREAD))
+    blocks = plan.axis[0].blocks * plan.axis[1].blocks * plan.axis[2].blocks
+    plan.group_tasks = <int>max(1, min(plan.groups, macs / (<double>plan.batch * blocks * MACS_PER_TASK)))
+    tasks = <Py_ssize_t>plan.batch * plan.group_tasks * blocks
+    while plan.threads > 1 and tasks < 4 * plan.threads:
+        # smaller blocks along the longest of the outer axes; the bits of the result do not depend on it
+        block = [plan.axis[a].block for a in range(3)]
+        a = 0 if block[0] >= block[1] else 1
+        if block[a] < 8:
+            break
+        block[a] = ceil_div(plan.axis[a].out, (plan.axis[a].blocks + 1))
+        tasks = tasks // plan.axis[a].blocks
+        panel_bytes(plan, tuple(block))
+        tasks *= plan.axis[a].blocks
+    plan.shares = 1
+    if plan.threads > 1 and tasks < 2 * plan.threads:
+        plan.shares = min(plan.n_blocks, ceil_div(2 * plan.threads, tasks))
+    plan.threads = min(plan.threads, tasks * plan.shares)

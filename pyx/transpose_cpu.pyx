@@ -1,0 +1,350 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Transposed convolution on the CPU: phases on the panels and register tiles of the forward convolution.
+
+    y[n, k, i s + t d - p] += w[c, k, t] x[n, c, i]
+
+Position o + p = u s + r, r < s, is reached by the taps with t d mod s = r alone, from input u - (t d - r) / s:
+for each phase r a convolution with stride 1 over u. All phases read one panel; the rows of the phases of
+the last axis are interleaved as they are stored. Nothing is scattered, and no zeros are stuffed.
+
+Every output belongs to one task and is summed in one order: channels outside, taps inside.
+"""
+
+from itertools import product
+
+from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from cython.parallel cimport parallel, prange, threadid
+from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+from index_map cimport CONSTANT, source_index
+from kernels cimport *
+from panel cimport *
+from planning cimport choose_blocks, choose_tile, divide
+from tasks cimport *
+
+cdef enum:
+    SCRATCH_BYTES = 128 * 1024   # rows of one block of channels on their way to the output
+
+
+cdef struct Transposed:
+    Plan *phase                  # [step[0]][step[1]][step[2]]: the panel's plan, with the taps of the phase
+    Py_ssize_t *weights_at       # of each phase, in the packed weights
+    int step[3]
+    int skip[3]                  # outputs of the first panel position that lie before output 0
+    int length[3]                # outputs
+    int group_rows               # rows of the panel computed before they are stored
+    Py_ssize_t scratch_channel   # elements of scratch from one channel to the next
+
+
+cdef void interleave(char *line, const char *values, Py_ssize_t pitch, int n, int pixels, int itemsize) noexcept nogil:
+    """line[i n + r] = values[r pitch + i]"""
+    cdef int i, r
+    cdef const char *phase
+    if itemsize == 8:
+        for r in range(n):
+            phase = values + r * pitch * 8
+            for i in range(pixels):
+                (<uint64_t *>line)[<Py_ssize_t>i * n + r] = (<const uint64_t *>phase)[i]
+    elif n == 2:                 # the common case, in a form that compilers vectorise
+        phase = values + pitch * 4
+        for i in range(pixels):
+            (<uint32_t *>line)[2 * i] = (<const uint32_t *>values)[i]
+            (<uint32_t *>line)[2 * i + 1] = (<const uint32_t *>phase)[i]
+    else:
+        for r in range(n):
+            phase = values + r * pitch * 4
+            for i in range(pixels):
+                (<uint32_t *>line)[<Py_ssize_t>i * n + r] = (<const uint32_t *>phase)[i]
+
+
+cdef void store_rows(const Plan *plan, const Transposed *t, const Call *call, char *y, const int *at, int rows,
+                     int pixels, int channels, const char *scratch, char *line) noexcept nogil:
+    """`rows` rows of all phases of the last axis, `channels` channels, from output position `at` on."""
+    cdef int k, row, h, start = 0, stop = pixels * t.step[2]
+    cdef Py_ssize_t pitch = <Py_ssize_t>rows * pixels
+    cdef const char *values
+    if at[2] < 0:
+        start = -at[2]
+    if stop > t.length[2] - at[2]:
+        stop = t.length[2] - at[2]
+    if at[0] < 0 or at[0] >= t.length[0] or stop <= start:
+        return
+    for k in range(channels):
+        for row in range(rows):
+            h = at[1] + row * t.step[1]
+            if h < 0 or h >= t.length[1]:
+                continue
+            values = scratch + (k * t.scratch_channel + <Py_ssize_t>row * pixels) * plan.itemsize
+            if t.step[2] > 1:
+                interleave(line, values, pitch, t.step[2], pixels, plan.itemsize)
+                values = line
+            plan.store_row(y + k * call.y_stride[1] + at[0] * call.y_stride[2] + h * call.y_stride[3]
+                           + (at[2] + start) * call.y_stride[4], call.y_stride[4],
+                           values + start * plan.itemsize, stop - start)
+
+
+cdef void transpose_block(const Plan *plan, const Transposed *t, const Call *call, int image, int group,
+                          const int *first, const int *size, int block_from, int block_to,
+                          char *workspace) noexcept nogil:
+    """All outputs of one block of the panel, for blocks block_from ... block_to - 1 of output channels.
+
+    A phase is computed for a group of rows at a time: its weights stay in cache, and so do the rows.
+    """
+    cdef int block, a, b, r, p, d, g, h, rows, row, row_step = 1, count, channels
+    cdef int at[3]
+    cdef char *scratch = workspace + plan.scratch_at
+    cdef char *line = scratch + t.scratch_channel * plan.width[0] * plan.itemsize
+    cdef const char *panel
+    cdef Call part = call[0]
+    cdef char *y = call.y + image * call.y_stride[0] + group * plan.filters * call.y_stride[1]
+    if plan.channel_lanes and 1 < size[2] <= plan.kernels.tile_pixels // 2:
+        row_step = 2
+    at[2] = first[2] * t.step[2] - t.skip[2]
+    for block in range(block_from, block_to):
+        channels = plan.filters - plan.first[block]
+        if channels > plan.width[block]:
+            channels = plan.width[block]
+        for d in range(size[0]):
+            for g in range((size[1] + t.group_rows - 1) // t.group_rows):
+                h = g * t.group_rows
+                rows = size[1] - h if size[1] - h < t.group_rows else t.group_rows
+                panel = workspace + (d * plan.plane + <Py_ssize_t>h * plan.axis[2].slots) * plan.itemsize
+                p = 0
+                for a in range(t.step[0]):
+                    at[0] = (first[0] + d) * t.step[0] + a - t.skip[0]
+                    for b in range(t.step[1]):
+                        at[1] = (first[1] + h) * t.step[1] + b - t.skip[1]
+                        for r in range(t.step[2]):
+                            part.weights = call.weights + t.weights_at[p] * plan.itemsize
+                            row = 0
+                            while row < rows:
+                                count = row_step if row + row_step <= rows else 1
+                                tile_row(&t.phase[p], &part, group, block,
+                                         panel + <Py_ssize_t>row * plan.axis[2].slots * plan.itemsize,
+                                         count, size[2],
+                                         scratch + (<Py_ssize_t>r * rows + row) * size[2] * plan.itemsize,
+                                         t.scratch_channel, size[2])
+                                row += count
+                            p += 1
+                        store_rows(plan, t, call, y + plan.first[block] * call.y_stride[1], at, rows, size[2],
+                                   channels, scratch, line)
+
+
+cdef void transpose_task(const Plan *plan, const Transposed *t, const Call *call, Py_ssize_t task,
+                         char *workspace) noexcept nogil:
+    cdef int first[3]
+    cdef int size[3]
+    cdef int a, index, image, group, n_runs, share = <int>(task % plan.shares)
+    task //= plan.shares
+    for a in range(2, -1, -1):
+        index = <int>(task % plan.axis[a].blocks)
+        task //= plan.axis[a].blocks
+        first[a] = index * plan.axis[a].block
+        size[a] = plan.axis[a].out - first[a]
+        if size[a] > plan.axis[a].block:
+            size[a] = plan.axis[a].block
+    index, image = <int>(task % plan.group_tasks), <int>(task // plan.group_tasks)
+    n_runs = locate(plan, first, workspace)
+    for group in range(even_start(index, plan.group_tasks, plan.groups),
+                       even_start(index + 1, plan.group_tasks, plan.groups)):
+        fill_panel(plan, call, image, group, n_runs, workspace)
+        transpose_block(plan, t, call, image, group, first, size, even_start(share, plan.shares, plan.n_blocks),
+                        even_start(share + 1, plan.shares, plan.n_blocks), workspace)
+
+
+cdef void gather_weights(char *packed, const char *weights, Py_ssize_t row_stride, Py_ssize_t channel_stride,
+                         const Py_ssize_t *tap, int taps, int channels, int rows, int width,
+                         int itemsize) noexcept nogil:
+    """packed[c][t][k] = weights[k][c][tap[t]] with byte strides; rows from `rows` on are zero."""
+    cdef int c, t, k
+    cdef const char *source
+    for c in range(channels):
+        for t in range(taps):
+            source = weights + c * channel_stride + tap[t]
+            if itemsize == 4:
+                for k in range(rows):
+                    (<uint32_t *>packed)[k] = (<const uint32_t *>(source + k * row_stride))[0]
+            else:
+                for k in range(rows):
+                    (<uint64_t *>packed)[k] = (<const uint64_t *>(source + k * row_stride))[0]
+            memset(packed + rows * itemsize, 0, (width - rows) * itemsize)
+            packed += width * itemsize
+
+
+cdef class TransposePlan:
+    """One geometry, resolved for one set of kernels.
+
+    `axes`: three objects with size, kernel, dilation, extent, before, out: what a panel reads with stride 1, and
+    `phases`: (stride, skip, outputs, taps), where skip is the position of output 0 less the panel's first, and
+    taps holds (phase, kernel index) for each tap. `kernels`, `codes`: from _conv_cpu.kernels.
+    """
+    cdef Plan plan
+    cdef Transposed transposed
+    cdef void *memory
+    cdef object kernels, order          # order: indices of the taps as packed
+    cdef readonly Py_ssize_t workspace  # bytes for each thread
+
+    def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, kernels, codes,
+                 int threads):
+        cdef Plan *plan = &self.plan
+        cdef Transposed *t = &self.transposed
+        cdef const kernel_set *chosen = <const kernel_set *>PyCapsule_GetPointer(kernels, "implicitpad.kernel_set")
+        storage, element, output = codes
+        self.kernels = kernels
+        plan.kernels = chosen.element[<int>element]
+        plan.load_row = chosen.load_row[<int>storage]
+        plan.store_row = chosen.store_row[<int>output]
+        plan.itemsize = 8 if element in (F64, I64) else 4
+        plan.batch, plan.groups = batch, groups
+        plan.channels, plan.filters = in_channels // groups, out_channels // groups
+        plan.taps = 1
+        for a, axis in enumerate(axes):
+            plan.axis[a].out = axis.out
+            plan.axis[a].kernel, plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, 1, axis.dilation
+            plan.axis[a].virtual = axis.out - 1 + axis.extent
+            plan.out[a] = axis.out
+            t.step[a], t.skip[a], t.length[a], taps = axis.phases
+            plan.taps *= len(taps)
+        _, self.order = choose_tile(plan)
+        plan.flat = False
+        plan.n_blocks = len(self.order)
+        plan.group_bias = sum(self.order)
+        choose_blocks(plan)
+        divide(plan, threads)
+        row = <Py_ssize_t>max(self.order) * t.step[2] * plan.axis[2].block * plan.itemsize
+        t.group_rows = min(plan.axis[1].block, max(2, SCRATCH_BYTES // row))
+        t.scratch_channel = <Py_ssize_t>t.group_rows * t.step[2] * plan.axis[2].block
+        self._allocate(axes)
+
+    cdef _allocate(self, axes):
+        cdef Plan *plan = &self.plan
+        cdef Transposed *t = &self.transposed
+        cdef int a, v, b, first = 0, n_phases = t.step[0] * t.step[1] * t.step[2]
+        cdef int32_t *memory
+        cdef Plan *phase
+        widths = self.order
+        # one line more than the scratch rows: to interleave in
+        scratch = ((t.scratch_channel * max(widths)) + <Py_ssize_t>t.step[2] * plan.axis[2].block) * plan.itemsize
+        slots = sum(plan.axis[a].slots for a in range(3))
+        plan.scratch_at = ceil_div((plan.channel_stride * plan.channels + PANEL_SLACK) * plan.itemsize, 64) * 64
+        plan.source_at = ceil_div(plan.scratch_at + scratch, 64) * 64
+        plan.runs_at = ceil_div(plan.source_at + slots * sizeof(int32_t), 64) * 64
+        plan.workspace = ceil_div(plan.runs_at + plan.axis[2].slots * sizeof(panel_run), 4096) * 4096 + 64
+        self.workspace = plan.workspace
+        entries = plan.taps + 2 * plan.n_blocks + sum(plan.axis[a].virtual for a in range(3))
+        self.memory = calloc(1, n_phases * (sizeof(Plan) + sizeof(Py_ssize_t)) + entries * sizeof(int32_t))
+        if self.memory == NULL:
+            raise MemoryError("implicitpad: tables of a transposed convolution")
+        t.phase = <Plan *>self.memory
+        t.weights_at = <Py_ssize_t *>(t.phase + n_phases)
+        memory = <int32_t *>(t.weights_at + n_phases)
+        plan.tap_offset, memory = memory, memory + plan.taps
+        plan.first, memory = memory, memory + plan.n_blocks
+        plan.width, memory = memory, memory + plan.n_blocks
+        for b in range(plan.n_blocks):
+            plan.first[b], plan.width[b] = first, widths[b]
+            first += plan.width[b]
+        for a in range(3):
+            plan.axis[a].source, memory = memory, memory + plan.axis[a].virtual
+            for v in range(plan.axis[a].virtual):
+                plan.axis[a].source[v] = <int32_t>source_index(v - <Py_ssize_t>axes[a].before, axes[a].size, CONSTANT)
+        plan.group_weights = <Py_ssize_t>plan.group_bias * plan.channels * plan.taps
+        taps = [axis.phases[3] for axis in axes]
+        self.order = []
+        for b, residue in enumerate(product(*[range(t.step[a]) for a in range(3)])):
+            phase = &t.phase[b]
+            phase[0] = plan[0]
+            phase.tap_offset = plan.tap_offset + <int>len(self.order)
+            phase.taps = 0
+            t.weights_at[b] = plan.groups * plan.group_bias * plan.channels * <Py_ssize_t>len(self.order)
+            for index in product(*[[k for k in range(len(taps[a])) if taps[a][k][0] == residue[a]]
+                                   for a in range(3)]):
+                phase.tap_offset[phase.taps] = <int32_t>(
+                    tap_slot(&plan.axis[0], taps[0][index[0]][1]) * plan.plane
+                    + tap_slot(&plan.axis[1], taps[1][index[1]][1]) * plan.axis[2].slots
+                    + tap_slot(&plan.axis[2], taps[2][index[2]][1]))
+                phase.taps += 1
+                self.order.append(index)
+            phase.group_weights = <Py_ssize_t>plan.group_bias * plan.channels * phase.taps
+            if phase.taps == 0:          # no tap reaches these outputs: the tiles store the bias
+                phase.channels, phase.taps = 0, 1
+
+    def __dealloc__(self):
+        free(self.memory)
+
+    def run(self, x, weights, bias, y):
+        """Transposed convolution of x (N, C, D, H, W) into y (N, K, D', H', W').
+
+        `weights`: element type, (groups, filters, channels, D, H, W), any strides; `bias`: element type, (K,).
+        """
+        cdef Plan *plan = &self.plan
+        cdef Transposed *t = &self.transposed
+        cdef Call call
+        cdef Py_buffer x_view, y_view, w_view, b_view
+        cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.group_tasks * plan.shares, task
+        cdef Py_ssize_t packed_size = plan.groups * plan.group_weights * plan.itemsize
+        cdef Py_ssize_t bias_size = plan.groups * plan.group_bias * plan.itemsize
+        cdef double zero = 0
+        cdef char *memory
+        cdef char *workspace
+        cdef int a, group
+        for a in range(3):
+            tasks *= plan.axis[a].blocks
+        memory = <char *>malloc(packed_size + bias_size + plan.taps * sizeof(Py_ssize_t)
+                                + plan.threads * plan.workspace + 256)
+        if memory == NULL:
+            raise MemoryError("implicitpad: workspace of a transposed convolution")
+        workspace = memory + (64 - <Py_ssize_t>memory % 64)
+        call.weights, call.bias = workspace + plan.threads * plan.workspace, NULL
+        call.bias = call.weights + packed_size
+        PyObject_GetBuffer(x, &x_view, PyBUF_STRIDES)
+        PyObject_GetBuffer(y, &y_view, PyBUF_STRIDES | PyBUF_WRITABLE)
+        PyObject_GetBuffer(weights, &w_view, PyBUF_STRIDES)
+        PyObject_GetBuffer(bias, &b_view, PyBUF_STRIDES)
+        memset(<char *>call.bias, 0, bias_size)
+        for group in range(plan.groups):
+            memcpy(<char *>call.bias + <Py_ssize_t>group * plan.group_bias * plan.itemsize,
+                   <const char *>b_view.buf + <Py_ssize_t>group * plan.filters * plan.itemsize,
+                   plan.filters * plan.itemsize)
+        self._pack(&w_view, <char *>call.weights, <Py_ssize_t *>(call.bias + (bias_size + 7) // 8 * 8))
+        call.x, call.y = <const char *>x_view.buf, <char *>y_view.buf
+        call.fill, call.fill_stride = <const char *>&zero, 0
+        for a in range(5):
+            call.x_stride[a], call.y_stride[a] = x_view.strides[a], y_view.strides[a]
+        with nogil:
+            if plan.threads == 1:
+                for task in range(tasks):
+                    transpose_task(plan, t, &call, task, workspace)
+            else:
+                with parallel(num_threads=plan.threads):
+                    for task in prange(tasks, schedule="dynamic"):
+                        transpose_task(plan, t, &call, task, workspace + threadid() * plan.workspace)
+        PyBuffer_Release(&x_view)
+        PyBuffer_Release(&y_view)
+        PyBuffer_Release(&w_view)
+        PyBuffer_Release(&b_view)
+        free(memory)
+
+    cdef _pack(self, const Py_buffer *weights, char *packed, Py_ssize_t *tap):
+        cdef Plan *plan = &self.plan
+        cdef const Plan *phase
+        cdef int group, b, p, i, rows, taps, n_phases
+        n_phases = self.transposed.step[0] * self.transposed.step[1] * self.transposed.step[2]
+        for i, index in enumerate(self.order):
+            tap[i] = sum([index[a] * weights.strides[3 + a] for a in range(3)])
+        with nogil:
+            for p in range(n_phases):
+                phase = &self.transposed.phase[p]
+                taps = phase.taps if phase.channels else 0
+                for group in range(plan.groups):
+                    for b in range(plan.n_blocks):
+                        rows = plan.filters - plan.first[b]
+                        gather_weights(packed, <const char *>weights.buf + group * weights.strides[0]
+                                       + plan.first[b] * weights.strides[1], weights.strides[1], weights.strides[2],
+                                       tap, taps, plan.channels, rows if rows < plan.width[b] else plan.width[b],
+                                       plan.width[b], plan.itemsize)
+                        packed += <Py_ssize_t>plan.channels * taps * plan.width[b] * plan.itemsize
+                tap += taps

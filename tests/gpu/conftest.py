@@ -1,0 +1,43 @@
+"""The device that kernels are tested on: a GPU where there is one, otherwise the emulator."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def has_gpu() -> bool:
+    try:
+        import cupy
+    except ImportError:
+        return False
+    return bool(cupy.cuda.is_available())
+
+
+def emulated(check: bool):
+    pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes")
+    from ptx_emulator import EmulatedDevice, nvrtc
+
+    try:
+        nvrtc.library()
+    except ImportError as error:
+        pytest.skip(str(error))
+    return EmulatedDevice(80, check)
+
+
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param("cuda", marks=pytest.mark.gpu) if has_gpu() else "emulator"],
+)
+def device(request):
+    """A GPU, or the emulator with every check on."""
+    if request.param == "emulator":
+        return emulated(check=True)
+    from implicitpad._cuda_device import cupy_device
+
+    return cupy_device(0)
+
+
+@pytest.fixture(scope="session")
+def emulator():
+    """The emulator, also where there is a GPU."""
+    return emulated(check=True)

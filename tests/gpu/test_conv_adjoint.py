@@ -1,0 +1,205 @@
+"""Transposed convolution and gradients on the device against sums over explicit windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pytest
+from gpu_problems import UNDERFLOW, UNIT_ROUNDOFF, Problem, problem, values
+
+from implicitpad import _cuda_adjoint, _cuda_conv, _reference
+from implicitpad._reference import NUMPY_MODES
+
+CASES = {
+    **{mode: ((2, 4, 5, 4), (6, 2, 3, 2), {"padding": ((4, 6), (2, 5)), "groups": 2, "stride": (1, 2),
+              "dilation": (2, 1), "padding_mode": mode}) for mode in NUMPY_MODES},
+    "scalar": ((2, 3, 9), (4, 3, 3), {"padding": ((3, 1),), "fill_value": 2.0, "stride": 2}),
+    "per-channel": ((1, 2, 3, 4, 2), (3, 2, 2, 2, 2), {"padding": 1, "fill_value": [1.0, -2.0]}),
+    "unbatched": ((3, 6, 5), (4, 3, 3, 3), {"padding": ((-1, 2), (1, -1)), "fill_value": 1.5}),
+    "gaps": ((1, 2, 11, 7), (2, 2, 1, 2), {"stride": (3, 4)}),
+}  # fmt: skip
+
+
+@dataclass
+class Gradients:
+    """The sums of a case in float64: the gradients, and how much was added up for each."""
+
+    p: Problem
+    v: np.ndarray
+
+    def sums(self, x, w, v, fill):
+        geometry = self.p.geometry
+        if not geometry.batched:
+            x, v = x[None], v[None]
+        n, groups, rank = x.shape[0], geometry.groups, self.p.rank
+        places = np.arange(x.size).reshape(x.shape)
+        places = _reference.explicit_pad(places, geometry.axes, np.array(-1))
+        places = _reference.windows(places, geometry.axes)  # (N, C, *out, *kernel)
+        padded = np.append(x.reshape(-1), 0)[places]
+        fill = np.broadcast_to(fill, x.shape[1]).reshape(-1, *(1,) * (2 * rank))
+        seen = np.where(places < 0, fill, padded).reshape(n, groups, -1, *places.shape[2:])
+        v = v.reshape(n, groups, -1, *v.shape[2:])
+        w = w.reshape(groups, -1, *w.shape[1:])
+        out, kernel = "xyz"[:rank], "uvw"[:rank]
+        weight = np.einsum(f"ngc{out}{kernel},ngo{out}->goc{kernel}", seen, v)
+        taken = np.einsum(f"goc{kernel},ngo{out}->ngc{out}{kernel}", w, v).reshape(places.shape)
+        input = np.zeros(x.size)
+        np.add.at(input, places[places >= 0], taken[places >= 0])
+        fills = np.where(places < 0, taken, 0).sum(axis=(0, *range(2, places.ndim)))
+        return {
+            "input": input.reshape(self.p.x.shape),
+            "weight": weight.reshape(self.p.w.shape),
+            "bias": v.sum(axis=(0, *range(3, v.ndim))).reshape(-1),
+            "fill": fills.sum() if geometry.fill.ndim == 0 else fills,
+        }
+
+    def check(self, name, got):
+        """Higham's bound for sums of at most as many terms as were ever added for one element."""
+        arrays = [a.astype(np.float64) for a in (self.p.x, self.p.w, self.v, self.p.geometry.fill)]
+        want, magnitude = self.sums(*arrays)[name], self.sums(*map(np.abs, arrays))[name]
+        terms = 2 * self.v.size * int(np.prod(self.p.w.shape[1:]))
+        kind, stored = self.p.geometry.compute.name, self.p.geometry.dtype.name
+        unit = UNIT_ROUNDOFF[kind] + UNIT_ROUNDOFF["float64"]
+        error = terms * unit / (1 - terms * unit) * magnitude
+        bound = error + UNIT_ROUNDOFF[stored] * (magnitude + error) + UNDERFLOW[stored]
+        assert got.shape == np.shape(want)
+        assert (np.abs(got.astype(np.float64) - want) <= bound).all()
+
+
+def run(device, p, v):
+    geometry = p.geometry
+    packed = _cuda_conv.pack(device, device.asarray(p.w), None, geometry.compute)
+    v = device.asarray(v)
+    found = {
+        "input": _cuda_adjoint.input_gradient(device, geometry, v, packed),
+        "weight": _cuda_adjoint.weight_gradient(device, geometry, v, device.asarray(p.x)),
+        "bias": _cuda_adjoint.bias_gradient(device, geometry, v),
+        "fill": _cuda_adjoint.fill_gradient(device, geometry, v, packed),
+    }
+    for array in found.values():
+        assert array.dtype == geometry.dtype
+    return {name: device.asnumpy(array) for name, array in found.items()}
+
+
+TYPES = [(case, "float32") for case in CASES] + [
+    *product(("constant", "reflect", "scalar"), ("float16", "bfloat16", "float64"))
+]
+
+
+@pytest.mark.parametrize(("case", "dtype"), TYPES)
+def test_gradients(device, case, dtype):
+    x, w, options = CASES[case]
+    p = problem(1, x, w, dtype, bias=False, **options)
+    v = values(np.random.default_rng(2), p.geometry.out_shape, dtype)
+    gradients, got = Gradients(p, v), run(device, p, v)
+    for name, array in got.items():
+        gradients.check(name, array)
+
+
+@pytest.mark.parametrize("mode", NUMPY_MODES)
+def test_the_gradient_for_the_input_is_the_adjoint(device, mode):
+    """<A x, v> = <x, A* v>, where the fill is 0."""
+    p = problem(3, (1, 3, 6, 5), (4, 3, 3, 3), "float64", bias=False, padding=4, padding_mode=mode)
+    v = values(np.random.default_rng(4), p.geometry.out_shape, "float64")
+    forward, backward = np.vdot(p.run(device), v), np.vdot(p.x, run(device, p, v)["input"])
+    np.testing.assert_allclose(forward, backward, rtol=1e-12)
+
+
+def test_the_comparison_fails_on_a_wrong_gradient(device):
+    p = problem(5, (1, 3, 6, 5), (4, 3, 3, 3), bias=False, padding=1)
+    v = values(np.random.default_rng(6), p.geometry.out_shape, "float32")
+    wrong = run(device, p, v)["weight"]
+    wrong[0, 0, 0, 0] += 0.01
+    with pytest.raises(AssertionError):
+        Gradients(p, v).check("weight", wrong)
+
+
+@dataclass(frozen=True)
+class TransposeAxis:
+    size: int
+    kernel: int
+    stride: int
+    dilation: int
+    first: int
+    out: int
+
+
+@dataclass
+class TransposeGeometry:
+    batched: bool
+    groups: int
+    axes: tuple[TransposeAxis, ...]
+    out_shape: tuple[int, ...]
+    compute: np.dtype
+    out_dtype: np.dtype
+
+
+TRANSPOSED = {
+    "doubling": ((2, 4, 3, 4), (4, 3, 4, 4), {"stride": (2, 2), "before": (1, 1), "after": (1, 1)}),
+    "grouped": ((1, 6, 5), (6, 2, 3), {"groups": 2, "dilation": (2,), "stride": (3,), "after": (-1,)}),
+    "beyond": ((1, 2, 3, 2, 2), (2, 2, 2, 2, 1), {"before": (-2, 1, 0), "after": (0, -1, 0)}),
+    "unbatched": ((3, 5, 4), (3, 4, 3, 2), {"stride": (1, 3), "dilation": (2, 1)}),
+}  # fmt: skip
+ALL_TYPES = [(case, "float32") for case in TRANSPOSED] + [
+    *product(("doubling", "grouped"), ("float16", "bfloat16", "float64", "int8", "uint16", "int32"))
+]
+
+
+@pytest.mark.parametrize(("case", "dtype"), ALL_TYPES)
+def test_transposed_convolution(device, case, dtype):
+    """Add every input's window into an array, then crop or extend it."""
+    x_shape, w_shape, options = TRANSPOSED[case]
+    rank, groups = len(w_shape) - 2, options.get("groups", 1)
+    steps = {"stride": (1,) * rank, "dilation": (1,) * rank, "before": (0,) * rank, "after": (0,) * rank}
+    steps |= options
+    rng = np.random.default_rng(7)
+    x, w = values(rng, x_shape, dtype), values(rng, w_shape, dtype)
+    probe = problem(0, (1, w_shape[1] * groups, *(20,) * rank), (x_shape[-rank - 1], *w_shape[1:]),
+                    dtype, groups=groups).geometry  # fmt: skip
+    bias = values(rng, (w_shape[1] * groups,), probe.out_dtype)
+    axes = tuple(
+        TransposeAxis(n, f, s, d, before, (n - 1) * s + d * (f - 1) + 1 - before - after)
+        for n, f, s, d, before, after in zip(
+            x_shape[-rank:], w_shape[2:], steps["stride"], steps["dilation"], steps["before"],
+            steps["after"], strict=True,
+        )
+    )  # fmt: skip
+    batched = len(x_shape) == rank + 2
+    shape = (*x_shape[:batched], w_shape[1] * groups, *(axis.out for axis in axes))
+    geometry = TransposeGeometry(batched, groups, axes, shape, probe.compute, probe.out_dtype)
+    packed = _cuda_conv.pack(device, device.asarray(w), device.asarray(bias), probe.compute)
+    y = device.asnumpy(_cuda_adjoint.conv_transpose(device, geometry, device.asarray(x), packed))
+    assert y.dtype == geometry.out_dtype
+
+    def sums(x, w, bias):
+        full = np.zeros((*x_shape[:batched], shape[batched], *(
+            (a.size - 1) * a.stride + a.dilation * (a.kernel - 1) + 1 for a in axes)), x.dtype)
+        full = full if batched else full[None]
+        x = (x if batched else x[None]).reshape(full.shape[0], groups, -1, *x.shape[-rank:])
+        w = w.reshape(groups, -1, *w.shape[1:])
+        for k in np.ndindex(*w_shape[2:]):
+            at = tuple(slice(j * a.dilation, j * a.dilation + (a.size - 1) * a.stride + 1, a.stride)
+                       for j, a in zip(k, axes, strict=True))
+            part = np.einsum("ngcq,gco->ngoq", x.reshape(*x.shape[:3], -1), w[(..., *k)])
+            full[(slice(None), slice(None), *at)] += part.reshape(full.shape[0], -1, *x.shape[3:])
+        for at, a in enumerate(axes, 2):
+            places = np.arange(a.first, a.first + a.out)
+            known = (places >= 0) & (places < full.shape[at])
+            full = np.take(full, np.where(known, places, 0), axis=at)
+            full *= known.reshape(-1, *(1,) * (full.ndim - at - 1))
+        full = full + bias.reshape(-1, *(1,) * rank)
+        return full if batched else full[0]
+
+    if geometry.compute.kind != "f":
+        exact = sums(*(a.astype(np.int64) for a in (x, w, bias)))
+        np.testing.assert_array_equal(y, exact.astype(y.dtype))
+        return
+    arrays = [a.astype(np.float64) for a in (x, w, bias)]
+    want, magnitude = sums(*arrays), sums(*map(np.abs, arrays))
+    terms = int(np.prod(w_shape)) + 1
+    unit = UNIT_ROUNDOFF[geometry.compute.name] + UNIT_ROUNDOFF["float64"]
+    error = terms * unit / (1 - terms * unit) * magnitude
+    assert (np.abs(y.astype(np.float64) - want)
+            <= error + UNIT_ROUNDOFF[dtype] * (magnitude + error) + UNDERFLOW[dtype]).all()  # fmt: skip

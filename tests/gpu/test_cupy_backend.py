@@ -1,0 +1,96 @@
+"""The public functions with CuPy arrays: the backend that they reach, and what it is given.
+
+Without a GPU the arrays are real ``cupy.ndarray`` objects in emulated memory.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import has_gpu
+from gpu_problems import Problem, problem
+
+import implicitpad
+from implicitpad import _cuda_device, _cupy
+from implicitpad._cuda_compile import OPTIONS, compile_cuda
+from implicitpad._cuda_source import source
+
+cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+
+
+@pytest.fixture
+def on_device(emulator, monkeypatch):
+    """A device whose arrays are CuPy's; the backend is made to use it."""
+    if has_gpu():
+        return _cuda_device.cupy_device(0)
+    from ptx_emulator.host_cupy import HostCupyDevice
+
+    host = HostCupyDevice(80, check=True)
+    monkeypatch.setattr(_cupy, "cupy_device", lambda index: host)
+    return host
+
+
+PROBLEMS = {
+    "conv1d": problem(1, (2, 3, 19), (4, 3, 3), padding=((2, 5),), fill_value=2.5),
+    "conv2d": problem(2, (2, 9, 6, 7), (8, 9, 3, 3), padding=1, padding_mode="reflect"),
+    "conv3d": problem(3, (2, 4, 4, 3, 5), (4, 2, 2, 3, 1), "int8", padding=(1, 2, 0), groups=2),
+}
+
+
+@pytest.mark.parametrize("function", PROBLEMS)
+def test_functions_take_cupy_arrays(on_device, function):
+    p = PROBLEMS[function]
+    x, w, bias = (on_device.asarray(array) for array in (p.x, p.w, p.bias))
+    y = getattr(implicitpad, function)(x, w, bias, **p.options)
+    assert isinstance(y, cupy.ndarray)
+    assert y.dtype == p.geometry.out_dtype
+    p.check(on_device.asnumpy(y))
+
+
+def test_a_prepared_convolution(on_device):
+    p = problem(4, (2, 9, 6, 7), (8, 9, 3, 3), padding=1, fill_value=1.0)
+    x = on_device.asarray(p.x.transpose(0, 2, 3, 1).copy()).transpose(0, 3, 1, 2)
+    packed = _cupy.pack_conv(p.geometry, on_device.asarray(p.w), on_device.asarray(p.bias))
+    y = _cupy.prepare(p.geometry, x, packed)
+    assert _cupy.conv(p.geometry, x, packed, y) is y
+    assert y.strides[1] == y.itemsize
+    p.check(on_device.asnumpy(y))
+
+
+def test_views_of_cupy_arrays_are_read_in_place(on_device):
+    base = np.random.default_rng(5).standard_normal((2, 6, 8, 9)).astype(np.float32)
+    w = problem(5, (1, 3, 1, 1), (8, 3, 3, 3)).w
+    p = Problem(base[:, ::2, ::-1, 2:], w, None, {"padding": 2})
+    x = on_device.asarray(base)[:, ::2, ::-1, 2:]
+    p.check(on_device.asnumpy(implicitpad.conv2d(x, on_device.asarray(w), padding=2)))
+
+
+def test_bad_arguments_are_refused_before_the_device_is_asked(monkeypatch, on_device):
+    x, w = (on_device.asarray(np.zeros(shape, np.float32)) for shape in ((1, 3, 5), (4, 2, 3)))
+    monkeypatch.setattr(_cupy, "cupy_device", None)
+    with pytest.raises(ValueError, match="conv1d: weight has 2 channels"):
+        implicitpad.conv1d(x, w)
+
+
+def test_arrays_on_the_host_and_on_a_device_do_not_mix(on_device):
+    x = on_device.asarray(np.zeros((1, 3, 5), np.float32))
+    with pytest.raises(TypeError, match="conv1d: all arrays must live on one device"):
+        implicitpad.conv1d(x, np.zeros((4, 3, 3), np.float32))
+
+
+@pytest.mark.parametrize("arch", [75, 120])
+def test_cupys_own_compiler_takes_the_sources(arch):
+    program = compile_cuda(
+        cupy.cuda.nvrtc, source("pack_weights"), ["pack_weights<float16, float32>"],
+        (*OPTIONS, f"-arch=sm_{arch}"),
+    )  # fmt: skip
+    assert program.image[:4] == b"\x7fELF"
+    assert "pack_weights" in program.symbols["pack_weights<float16, float32>"]
+
+
+def test_importing_the_library_does_not_import_cupy():
+    import subprocess
+    import sys
+
+    code = "import sys, implicitpad; assert 'cupy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

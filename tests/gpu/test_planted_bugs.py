@@ -1,0 +1,148 @@
+"""Bugs planted in the kernels, each caught, and by what.
+
+A bug is one edit of a source. "values" means that the result differs from the reference; the other
+entries are what the emulator reports.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from gpu_problems import Problem, problem
+from ptx_emulator import EmulatedDevice, EmulatorError
+
+from implicitpad import _cuda_device, _cuda_source
+
+GEMM = ("gemm", problem(1, (1, 9, 7, 6), (70, 9, 3, 3), padding=1, fill_value=3.0))
+GROUPED = ("gemm", problem(2, (1, 34, 5, 4), (22, 17, 3, 3), padding=1, groups=2))
+PER_CHANNEL = ("gemm", problem(3, (1, 5, 4, 4), (8, 5, 3, 3), padding=1, fill_value=[1.0, 2, 3, 4, 5]))
+VIEW = ("gemm_view", problem(4, (1, 5, 7, 6), (8, 5, 3, 3)))
+PLANES = ("planes", problem(5, (1, 3, 9, 8), (3, 1, 3, 3), padding=1, groups=3))
+FEW = ("few_channels", problem(6, (1, 3, 6, 5), (18, 3, 3, 3), padding=1))
+REFLECT = ("direct", problem(7, (1, 2, 4, 5), (3, 2, 3, 3), padding=2, padding_mode="reflect"))
+
+
+def infinite() -> Problem:
+    p = problem(8, (1, 5, 4, 4), (8, 5, 3, 3), padding=1, fill_value=np.inf)
+    p.w[...] = 1
+    return p
+
+
+INFINITE = ("gemm", infinite())
+
+
+@dataclass
+class Bug:
+    source: str
+    old: str  # any white space matches any other
+    new: str
+    runs: tuple[str, Any]
+    caught_by: str
+
+
+BUGS = {
+    "the barrier between filling and reading a panel is removed": Bug(
+        "conv_gemm", "if (more) stash(buffer ^ 1); __syncthreads();",
+        "if (more) stash(buffer ^ 1);", GEMM, "shared memory race"),
+    "both panels use one buffer": Bug(
+        "conv_gemm", "stash(buffer ^ 1)", "stash(buffer)", GEMM, "shared memory race"),
+    "the barrier after the row lookup is removed": Bug(
+        "conv_gemm", "} __syncthreads(); } }", "} } }",
+        GEMM, "read of uninitialised shared memory|shared memory race"),
+    "the barrier before a tile is overwritten is removed": Bug(
+        "conv_planes", "} __syncthreads(); } }", "} } }",
+        ("planes", problem(9, (1, 4, 9, 8), (4, 2, 3, 3), padding=1, groups=2)),
+        "shared memory race: write after read"),
+    "rows past the last position are not clamped": Bug(
+        "conv_gemm", "min(m0 + t, rows - 1)", "(m0 + t)", VIEW, "outside every array"),
+    "output channels past the last are stored": Bug(
+        "conv_gemm", "if (o < p.out_group) y_o", "y_o", GROUPED,
+        "outside every array|two threads write one element"),
+    "the last position is not stored": Bug(
+        "conv_gemm", "if (m0 + row >= rows) continue", "if (m0 + row >= rows - 1) continue", GEMM,
+        "never written"),
+    "the last channels of a panel are not bounded": Bug(
+        "conv_gemm", "if (k < depth) { if constexpr", "{ if constexpr", VIEW,
+        "outside every array"),
+    "padding is multiplied by zero instead of selected": Bug(
+        "conv_gemm",
+        "widen<Acc>(from == OUTSIDE ? fill_value(p, fill_c, k) : x_ncq[from + k * p.x_channel]);",
+        "widen<Acc>(fill_value(p, fill_c, k)) * Acc(from == OUTSIDE) +\n"
+        "widen<Acc>(x_ncq[from == OUTSIDE ? 0 : from + k * p.x_channel]);",
+        INFINITE, "values"),
+    "every channel gets the fill of the first": Bug(
+        "conv_gemm", "fill_value(p, fill_c, k)", "fill_value(p, fill_c, 0)", PER_CHANNEL, "values"),
+    "the stored offset of a row is 32 bits wide": Bug(
+        "conv_gemm", "row_n[t] * p.x_batch + d", "(int32)(row_n[t] * p.x_batch) + d",
+        ("gemm", "far apart"), "outside every array"),
+    "reflect repeats the edge": Bug(
+        "index_table", "mode == REFLECT ? period - phase", "mode == REFLECT ? period - 1 - phase",
+        REFLECT, "values"),
+    "the period of reflect is one too long": Bug(
+        "index_table", "2 * n - 2", "2 * n - 1", REFLECT, "values|outside every array"),
+    "a tap reads the table one entry late": Bug(
+        "conv_direct", "k * p.dilation[a]]", "(k + 1) * p.dilation[a]]", REFLECT,
+        "values|outside every array"),
+    "a tile reads the table past its end": Bug(
+        "conv_planes", "virtual_w < reach_w ?", "true ?", PLANES, "outside every array"),
+    "a field of the parameters is narrower": Bug(
+        "conv_direct", "int64 x_batch, x_channel, x_axis[3];", "int32 x_batch, x_channel, x_axis[3];",
+        REFLECT, "conv_direct.* is .b8 of .* bytes, got"),
+    "two fields of the parameters change places": Bug(
+        "conv_direct", "kernel[3], stride[3]", "stride[3], kernel[3]",
+        ("direct", problem(10, (1, 2, 7, 7), (3, 2, 3, 3), stride=2)), "outside every array"),
+    "a kernel lacks its last argument": Bug(
+        "conv_direct", "Y *__restrict__ y_noq, // OUT const __grid_constant__ ConvParams p)",
+        "const __grid_constant__ ConvParams p, Y *y_noq)", REFLECT, "is .* bytes, got"),
+    "weights of unused outputs are not set to zero": Bug(
+        "conv_few_channels", "w_ko[i] = o < outputs ?", "if (o < outputs) w_ko[i] = true ?",
+        FEW, "read of uninitialised shared memory"),
+}  # fmt: skip
+
+
+def far_apart(device: EmulatedDevice):
+    """A batch of two images 2^31 elements apart, of which only the images exist."""
+    p = problem(11, (2, 5, 4, 4), (8, 5, 3, 3), padding=1, fill_value=2.0)
+    return p, device.far_apart(p.x, stride=1 << 33)
+
+
+def outcome(device: EmulatedDevice, runs: tuple[str, Any]) -> str:
+    """What the emulator reports; "values" if the result is wrong, "" if it is right."""
+    family, p = runs
+    x = None
+    if p == "far apart":
+        p, x = far_apart(device)
+    try:
+        got = p.run(device, family, x=x)
+    except EmulatorError as error:
+        return str(error)
+    try:
+        p.check(got)
+    except AssertionError:
+        return "values"
+    return ""
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_planted_bug_is_caught(emulator, name, monkeypatch, record_property):
+    bug = BUGS[name]
+    pattern = r"\s+".join(re.escape(word) for word in bug.old.split())
+    edited, edits = re.subn(pattern, lambda _: bug.new, _cuda_source.source(bug.source))
+    assert edits == 1
+    monkeypatch.setattr(
+        _cuda_device, "source",
+        lambda wanted: edited if wanted == bug.source else _cuda_source.source(wanted),
+    )  # fmt: skip
+    report = outcome(EmulatedDevice(80, check=True), bug.runs)
+    record_property("caught", report)
+    assert re.search(bug.caught_by, report), report
+
+
+@pytest.mark.parametrize("runs", {id(bug.runs[1]): bug.runs for bug in BUGS.values()}.values(),
+                         ids=lambda runs: runs[0])  # fmt: skip
+def test_without_the_bugs_nothing_is_reported(emulator, runs):
+    assert outcome(emulator, runs) == ""

@@ -1,0 +1,57 @@
+"""The promise: memory beyond input and output does not grow with the padding."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+LIMIT = 8_000_000  # bytes; an explicit copy of this image takes 1 073 741 824
+
+# The largest resident size that the process has had, before and after one call. Every page of input
+# and output is touched before; a small call has started everything there is to start.
+MEASURE = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+import implicitpad as ip
+
+def peak():
+    # Not getrusage on Linux: there a process starts with the peak of the one that started it.
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+n, p = int(sys.argv[1]), int(sys.argv[2])
+x = np.ones((1, n, n), np.float32)
+w = np.full((1, 1, 3, 3), 1 / 9, np.float32)
+out = np.ones((1, n + 2 * p - 2, n + 2 * p - 2), np.float32)
+ip.conv2d(np.ones((1, 40, 40), np.float32), w)
+before = peak()
+{call}
+print(peak() - before, out.mean())
+"""
+IMPLICIT = "ip.conv2d(x, w, padding=p, fill_value=7.0, out=out)"
+EXPLICIT = "ip.conv2d(np.pad(x, [(0, 0), (p, p), (p, p)], constant_values=7), w, out=out)"
+
+
+def extra_bytes(call, size, padding):
+    """(bytes beyond input and output, mean of the result) in a process of its own."""
+    pytest.importorskip("resource", reason="measured with getrusage, which Windows lacks")
+    command = [sys.executable, "-c", MEASURE.format(call=call), str(size), str(padding)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    extra, mean = done.stdout.split()
+    return int(extra), float(mean)
+
+
+def test_wide_padding_of_a_large_image_takes_no_memory():
+    extra, mean = extra_bytes(IMPLICIT, 8192, 4096)
+    assert extra < LIMIT
+    assert mean == pytest.approx(7 - 6 / 4, rel=1e-2)
+
+
+def test_measurement_sees_an_explicit_copy():
+    extra, _ = extra_bytes(EXPLICIT, 1024, 512)
+    assert extra > 2048 * 2048 * 4 * 0.9

@@ -1,0 +1,121 @@
+"""F(2x2, 3x3), the default for 3x3 layers with enough channels: as exact and local as direct."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from comparison import assert_identical
+
+import implicitpad as ip
+from implicitpad import _conv_cpu
+from implicitpad._geometry import Axis
+
+C, K, N = 32, 61, 23  # odd sizes: the last tile of a row and of a column is half outside
+
+
+def layout(
+    channels: int, filters: int, size: int, groups: int = 1, storage: str = "float32"
+) -> str:
+    axes = (Axis(1, 1, 1, 1, 0, 0, "constant"), *[Axis(size, 3, 1, 1, 1, 1, "constant")] * 2)
+    plan = _conv_cpu.ConvPlan(axes, 1, channels, filters, groups, storage, storage, True, 1)
+    return plan.layout
+
+
+def arrays(seed: int = 0, dtype: str = "float32"):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2, C, N, N)).astype(dtype)
+    w = (rng.standard_normal((K, C, 3, 3)) / np.sqrt(9 * C)).astype(dtype)
+    return x, w, rng.standard_normal(K).astype(dtype)
+
+
+def reference(x, w, b):
+    """Valid convolution in float64, window by window element."""
+    x, w = x.astype(np.float64), w.astype(np.float64)
+    out = np.zeros((x.shape[0], w.shape[0], x.shape[2] - 2, x.shape[3] - 2))
+    for i in range(3):
+        for j in range(3):
+            part = x[:, :, i : i + out.shape[2], j : j + out.shape[3]]
+            out += np.einsum("ncyx,kc->nkyx", part, w[:, :, i, j])
+    return out + b.astype(np.float64)[:, None, None]
+
+
+def test_is_what_such_layers_run(instruction_set):
+    assert layout(C, K, N) == "winograd"
+    assert layout(2 * C, 2 * K, N, groups=2) == "winograd"
+    assert layout(C, K, N, storage="float64") == "winograd"
+    assert layout(1, K, N) != "winograd"
+    assert layout(C, K, 4) != "winograd"
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-6), ("float64", 2e-15)])
+def test_error_is_that_of_direct_convolution(instruction_set, threads, dtype, bound):
+    x, w, b = arrays(dtype=dtype)
+    got = ip.conv2d(x, w, b, padding=1, fill_value=0.5)
+    want = reference(np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=0.5), w, b)
+    assert abs(got - want).max() <= bound * abs(want).max()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_bad_pixel_shows_only_where_it_is_seen(instruction_set, value):
+    x, w, b = arrays()
+    clean = ip.conv2d(x, w, b, padding=1)
+    for row, column in ((0, 0), (7, 8), (8, 7), (N - 1, N - 1)):
+        dirty = x.copy()
+        dirty[1, 3, row, column] = value
+        got = ip.conv2d(dirty, w, b, padding=1)
+        seen = np.zeros((N, N), bool)
+        seen[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
+        assert np.isfinite(got[:, :, ~seen]).all()
+        assert not np.isfinite(got[1][:, seen]).any()
+        if np.isinf(value):  # infinity times a weight keeps the weight's sign
+            flipped = w[:, 3, ::-1, ::-1]
+            part = got[1, :, row - 1 : row + 2, column - 1 : column + 2]
+            if part.shape[1:] == (3, 3):
+                np.testing.assert_array_equal(part, np.sign(flipped) * value)
+        # tiles apart from it are computed as if it were not there
+        far = np.ones((N, N), bool)
+        far[max(row - 2, 0) : row + 4, max(column - 2, 0) : column + 4] = False
+        assert_identical(got[:, :, far], clean[:, :, far])
+
+
+def test_a_huge_pixel_leaves_the_rest_exact(instruction_set):
+    x, w, b = arrays()
+    x[0, 0, 11, 12] = 1e6
+    got = ip.conv2d(x, w, b, padding=1)
+    want = reference(np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))), w, b)
+    unseen = np.ones((N, N), bool)
+    unseen[10:13, 11:14] = False
+    got, want = got[:, :, unseen], want[:, :, unseen]
+    assert abs(got - want).max() <= 1e-6 * abs(want).max()
+
+
+def test_values_that_overflow_only_in_the_transform_are_computed_directly(instruction_set):
+    x = np.zeros((1, C, N, N), np.float32)
+    x[0, 0, 4:8, 4:8] = 2.5e38  # d1 + d2 overflows, the weighted sum does not
+    w = np.full((K, C, 3, 3), 0.01, np.float32)
+    got = ip.conv2d(x, w)
+    want = reference(x, w, np.zeros(K))
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+def test_depth_taps_are_more_channels(instruction_set, threads):
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((1, 16, 5, 12, 13)).astype(np.float32)
+    w = rng.standard_normal((33, 16, 2, 3, 3)).astype(np.float32)
+    got = ip.conv3d(x, w, stride=(2, 1, 1), padding=((1, 0), (1, 1), (2, 1)), fill_value=-1.0)
+    wide = np.pad(x, ((0, 0), (0, 0), (1, 0), (1, 1), (2, 1)), constant_values=-1.0)
+    want = sum(
+        reference(np.moveaxis(wide[:, :, d : d + 5 : 2], 2, 1)[0], w[:, :, d], np.zeros(33))
+        for d in range(2)
+    )
+    assert_identical(got, ip.conv3d(wide, w, stride=(2, 1, 1)))
+    np.testing.assert_allclose(got[0], np.moveaxis(want, 0, 1), atol=2e-5)
+
+
+def test_strided_and_narrow_outputs(instruction_set):
+    x, w, b = arrays()
+    want = ip.conv2d(x, w, b, padding=1)
+    host = np.zeros((2, K, N, 2 * N), np.float32)
+    ip.conv2d(x, w, b, padding=1, out=host[..., ::2])
+    assert_identical(host[..., ::2], want)
+    assert not host[..., 1::2].any()
