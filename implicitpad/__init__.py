@@ -1,11 +1,14 @@
 """Convolution with implicit padding: a width and a fill value, never written to memory."""
 
+from . import nn
 from ._backward import Gradients, conv1d_backward, conv2d_backward, conv3d_backward
 from ._conv import conv1d, conv2d, conv3d
 from ._layers import Conv1d, Conv2d, Conv3d
 from ._shapes import Cost, ReceptiveField, cost, output_shape, receptive_field
 from ._threads import get_num_threads, set_num_threads
 from ._transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+from .nn.plan import plan, required_padding
+from .padded import PaddedArray
 
 __all__ = [
     "Conv1d",
@@ -13,6 +16,7 @@ __all__ = [
     "Conv3d",
     "Cost",
     "Gradients",
+    "PaddedArray",
     "ReceptiveField",
     "conv1d",
     "conv1d_backward",
@@ -25,8 +29,11 @@ __all__ = [
     "conv_transpose3d",
     "cost",
     "get_num_threads",
+    "nn",
     "output_shape",
+    "plan",
     "receptive_field",
+    "required_padding",
     "set_num_threads",
 ]
 __version__ = "0.1.0"
