@@ -2,76 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .array import PaddedArray
 from .fills import refuse, tiled, window
-from .spans import canonical
+from .spans import Span, canonical
 from .windows import all_border
+
+if TYPE_CHECKING:
+    from .._geometry_transpose import TransposeAxis, TransposeGeometry
 
 
 def conv_transpose(
-    function: str,
-    x: PaddedArray,
-    run: Callable[..., Any],
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    padding: Sequence[tuple[int, int]],
-    output_padding: Sequence[int],
+    geometry: TransposeGeometry, x: PaddedArray, run: Callable[..., Any]
 ) -> PaddedArray:
-    """``run(array, padding)`` computes it on an ordinary array, without output padding."""
-    sizes = list(zip(x.spans, stride, dilation, kernel, padding, output_padding, strict=True))
-    zero = not x.fill.any()
-    counts, extents = [], []
-    for axis, (span, st, d, f, (before, after), more) in enumerate(sizes):
-        extent = d * (f - 1) + 1
-        count = (span.total - 1) * st + extent - before - after + more
-        counts.append(count)
-        extents.append(extent)
-        missing = max(extent - st - before, extent - st + more - after)
-        if missing > 0 and x.n_pad and not zero:
-            width = -(-missing // st)
-            refuse(
-                function,
-                f"outputs near the edge of spatial axis {axis} miss taps, so that the border would not "
-                f"be periodic; padding must be at least {max(extent - st, 0)} before and "
-                f"{max(extent - st + more, 0)} after, got {(before, after)}",
-                f"pass x.extend({width}) with {width * st} more padding, or materialize() first",
-            )
+    """A checked transposed convolution; ``run(array, padding)`` computes it on an ordinary array."""
+    axes = geometry.axes
+    if x.n_pad and x.fill.any():
+        for number, axis in enumerate(axes):
+            _check_edges(geometry.function, number, axis)
     # Phase 0 of the fill is output 0, which is position `before` of the whole result.
-    reached = [-(-(extent - 1) // st) for extent, st in zip(extents, stride, strict=True)]
-    period = [p * st for p, st in zip(x.period, stride, strict=True)]
+    reach = [-(-(a.extent - 1) // a.stride) for a in axes]
+    period = [length * a.stride for length, a in zip(x.period, axes, strict=True)]
     tile = window(
         x.fill,
-        [(-a, p) for a, p in zip(reached, x.period, strict=True)],
+        [(-before, length) for before, length in zip(reach, x.period, strict=True)],
         x.fill.shape[: -x.rank],
     )
     crop = [
-        (a * st, (a + p - 1) * st + extent - a * st - length)
-        for a, p, st, extent, length in zip(reached, x.period, stride, extents, period, strict=True)
+        (before * a.stride, a.extent - a.stride) for before, a in zip(reach, axes, strict=True)
     ]
     fill = tiled(
         run(tile, crop),
-        [(before, before + length) for (before, _), length in zip(padding, period, strict=True)],
+        [(a.first, a.first + length) for a, length in zip(axes, period, strict=True)],
     )
     if x.n_pad:
         spans = canonical(
             [
-                span.spread(f, st, d, before, count)
-                for (span, st, d, f, (before, _), _), count in zip(sizes, counts, strict=True)
+                span.spread(a.kernel, a.stride, a.dilation, a.first, a.out)
+                for span, a in zip(x.spans, axes, strict=True)
             ]
         )
     else:
-        spans = tuple([span.of(0, count, count) for span, count in zip(x.spans, counts, strict=True)])
+        spans = tuple([Span(0, a.out, 0) for a in axes])
     if not spans[0].size:
         return all_border(fill, x, spans)
     box, crop = [], []
-    for out, extent, (span, st, _, _, (before, _), _) in zip(spans, extents, sizes, strict=True):
-        start, stop = out.before + before, out.stop + before  # positions in the whole result
-        first = min(max(0, -((extent - 1 - start) // st)), span.total - 1)
-        last = max(first, min(span.total - 1, (stop - 1) // st))
+    for out, a in zip(spans, axes, strict=True):
+        start, stop = out.before + a.first, out.stop + a.first  # positions in the whole result
+        first = min(max(0, -((a.extent - 1 - start) // a.stride)), a.size - 1)
+        last = max(first, min(a.size - 1, (stop - 1) // a.stride))
         box.append((first, last + 1))
-        crop.append((start - first * st, last * st + extent - stop))
+        crop.append((start - first * a.stride, last * a.stride + a.extent - stop))
     return PaddedArray._make(run(x._read(box), crop), spans, fill)
+
+
+def _check_edges(function: str, number: int, axis: TransposeAxis) -> None:
+    """Every output must have all the taps that one in the middle has."""
+    least = axis.extent - axis.stride
+    before = least - axis.first
+    after = axis.first + axis.out - axis.size * axis.stride
+    missing = max(before, after)
+    if missing > 0:
+        width = -(-missing // axis.stride)
+        refuse(
+            function,
+            f"outputs near the edge of spatial axis {number} miss taps, so that the border would not be "
+            f"periodic: padding leaves out {axis.first} positions before and "
+            f"{(axis.size - 1) * axis.stride + axis.extent - axis.first - axis.out} after, of {least} "
+            "that are incomplete",
+            f"pass x.extend({width}) with {width * axis.stride} more padding, or materialize() first",
+        )

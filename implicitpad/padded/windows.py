@@ -38,7 +38,8 @@ def conv(
             "drop out=",
         )
     backend = backend_of(function, input=input.core, weight=weight, bias=bias)
-    weight, bias = as_array(function, "weight", weight), as_array(function, "bias", bias)
+    weight = as_array(function, "weight", weight)
+    bias = None if bias is None else as_array(function, "bias", bias)
     value = options.pop("fill_value")
     whole = conv_geometry(function, rank, input, weight, bias, fill_value=None, out=None, **options)
     if value is not None and any(axis.mode != "constant" for axis in whole.axes):

@@ -20,7 +20,7 @@ def random_layer(rng, rank, channels, room):
     if kind < 4:
         kernel = int(rng.integers(1, min(3, room) + 1))
         dilation = int(rng.integers(1, 3)) if kernel > 1 and room > 5 else 1
-        groups = int(rng.choice([1, 2]))
+        groups = int(rng.choice([1, 2])) if channels % 2 == 0 else 1
         stride = int(rng.choice([1, 1, 2, 3]))
         layer = CONVS[rank - 1](
             channels, outputs, kernel, stride, 0, dilation, groups, rng=rng, dtype=np.float64
