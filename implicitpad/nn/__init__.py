@@ -1,5 +1,6 @@
 """Layers that carry padding through a network: enough for a VGG, a ResNet or a U-Net."""
 
+from . import networks
 from .branches import Residual, Skip
 from .convolutions import Conv1d, Conv2d, Conv3d
 from .layer import Layer, Pointwise, Sequential
@@ -16,14 +17,22 @@ from .pointwise import (
     Softmax,
     Tanh,
 )
+from .pooling import AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d
 from .resampling import GlobalAvgPool, GlobalMaxPool, PixelShuffle, Upsample
+from .transposed import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 
 __all__ = [
     "GELU",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
     "BatchNorm",
     "Conv1d",
     "Conv2d",
     "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
@@ -31,6 +40,9 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
     "PixelShuffle",
     "Pointwise",
     "ReLU",
@@ -42,4 +54,5 @@ __all__ = [
     "Softmax",
     "Tanh",
     "Upsample",
+    "networks",
 ]

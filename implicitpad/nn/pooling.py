@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from .. import _pool
 from .._arguments import padding_widths, per_axis
-from ..padded.pooling import pooled_size
+from .._pool_geometry import pool_axes
 from .layer import Layer
 from .layout import Layout
 
@@ -39,21 +39,19 @@ class _Pool(Layer):
                 f"nn.{type(self).__name__}: input must have {self._rank} spatial axes, got shape "
                 f"{layout.shape}; pass such an input."
             )
-        spans, views, period = [], [], []
-        for span, view, length, f, st, d, widths in zip(
-            layout.spans, layout.views, layout.period,
-            self.kernel_size, self.stride, self.dilation, self.padding, strict=True,
-        ):  # fmt: skip
-            count = pooled_size(span.total, f, st, d, widths, self.ceil_mode)
-            extent = d * (f - 1) + 1
-            if count < 1:
-                raise ValueError(
-                    f"nn.{type(self).__name__}: the kernel spans {extent} but input has shape "
-                    f"{layout.shape}; pass a larger input."
-                )
-            spans.append(span.windows(f, st, d, widths[0], count))
-            views.append(view.through(extent, Fraction(st), Fraction(extent - 1, 2) - widths[0]))
-            period.append(length // math.gcd(length, st))
+        axes = pool_axes(
+            f"nn.{type(self).__name__}", self._rank, layout, self.kernel_size, self.stride,
+            self.padding, self.dilation, self.ceil_mode, "constant",
+        )  # fmt: skip
+        spans = [
+            span.windows(a.kernel, a.stride, a.dilation, a.before, a.out)
+            for span, a in zip(layout.spans, axes, strict=True)
+        ]
+        views = [
+            view.through(a.extent, Fraction(a.stride), Fraction(a.extent - 1, 2) - a.before)
+            for view, a in zip(layout.views, axes, strict=True)
+        ]
+        period = [p // math.gcd(p, a.stride) for p, a in zip(layout.period, axes, strict=True)]
         return layout.moved(tuple(spans), views, period)
 
     def __repr__(self) -> str:

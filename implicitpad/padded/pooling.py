@@ -4,81 +4,155 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from .._geometry import Axis
+from .._pool_geometry import avg_pool_geometry, max_pool_geometry
 from .array import PaddedArray
 from .fills import refuse, window
+from .joining import extended
 from .spans import canonical
 from .windows import all_border, on_core
 
 
-def pooled_size(
-    total: int, kernel: int, stride: int, dilation: int, widths: tuple[int, int], ceil_mode: bool
-) -> int:
-    """Number of windows; with `ceil_mode` the last may hang over, but starts inside."""
-    room = total + sum(widths) - dilation * (kernel - 1) - 1
-    if not ceil_mode:
-        return room // stride + 1
-    count = -(-room // stride) + 1
-    return count - 1 if (count - 1) * stride >= total + widths[0] else count
+def max_pool(
+    function: str,
+    rank: int,
+    x: PaddedArray,
+    plain: Callable[..., Any],
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
+    fill_value: Any,
+    padding_mode: Any,
+) -> PaddedArray:
+    """``implicitpad.max_pool``; `plain` is the same for ordinary arrays, with the same arguments.
+
+    Padding is nothing, or with a fill value more of the border.
+    """
+    if return_indices:
+        refuse(function, "indices in the border vary with the position", "drop return_indices")
+    options = {"dilation": dilation, "ceil_mode": ceil_mode, "return_indices": False}
+    geometry = max_pool_geometry(
+        function, rank, x, kernel_size, stride=stride, padding=padding, fill_value=None,
+        padding_mode=padding_mode, **options,
+    )  # fmt: skip
+    axes = geometry.axes
+    if fill_value is not None or any(axis.mode != "constant" for axis in axes):
+        x, axes = _extended(function, x, axes, fill_value)
+
+    def run(array: Any, widths: Any, fill: Any) -> Any:
+        return plain(
+            function, rank, array, kernel_size, stride, widths, dilation, False, False, fill, "constant"
+        )
+
+    return _pool(function, x, axes, run)
 
 
-def pool(
+def avg_pool(
+    function: str,
+    rank: int,
+    x: PaddedArray,
+    plain: Callable[..., Any],
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: Any,
+    dilation: Any,
+    fill_value: Any,
+    padding_mode: Any,
+) -> PaddedArray:
+    """``implicitpad.avg_pool``; `plain` is the same for ordinary arrays, with the same arguments.
+
+    Padding is more of the border, or with ``count_include_pad=False`` nothing.
+    """
+    geometry = avg_pool_geometry(
+        function, rank, x, kernel_size, stride=stride, padding=padding, dilation=dilation,
+        ceil_mode=ceil_mode, count_include_pad=count_include_pad, divisor_override=divisor_override,
+        fill_value=fill_value, padding_mode=padding_mode,
+    )  # fmt: skip
+    axes = geometry.axes
+    if count_include_pad:
+        x, axes = _extended(function, x, axes, fill_value)
+
+    def run(array: Any, widths: Any, fill: Any) -> Any:
+        return plain(
+            function, rank, array, kernel_size, stride, widths, False, fill is not None,
+            divisor_override, dilation, fill, "constant",
+        )  # fmt: skip
+
+    return _pool(function, x, axes, run, uneven=divisor_override is not None)
+
+
+def _extended(
+    function: str, x: PaddedArray, axes: Sequence[Axis], value: Any
+) -> tuple[PaddedArray, Sequence[Axis]]:
+    """Padding as more of the border; what then hangs over are the last windows of `ceil_mode`."""
+    widths = [(axis.before, axis.after) for axis in axes]
+    x = extended(function, x, widths, [axis.mode for axis in axes], value)
+    return x, [
+        replace(axis, size=axis.virtual, before=0, after=0, mode="constant") for axis in axes
+    ]
+
+
+def _pool(
     function: str,
     x: PaddedArray,
+    axes: Sequence[Axis],
     run: Callable[..., Any],
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    padding: Sequence[tuple[int, int]],
-    ceil_mode: bool,
+    uneven: bool = False,
 ) -> PaddedArray:
     """Pool windows that may hang over the virtual array, where they see nothing.
 
     ``run(array, padding, fill)`` pools an ordinary array; with fill None its padding is not seen.
+    If `uneven`, the result of a constant depends on how much of a window hangs over.
     """
-    sizes = list(zip(x.spans, kernel, stride, dilation, padding, strict=True))
-    counts = [pooled_size(s.total, f, st, d, q, ceil_mode) for s, f, st, d, q in sizes]
-    for axis, ((span, f, st, d, widths), count) in enumerate(zip(sizes, counts, strict=True)):
-        extent = d * (f - 1) + 1
-        if count < 1:
-            raise ValueError(
-                f"{function}: kernel spans {extent} on spatial axis {axis} but input with padding has "
-                f"{span.total + sum(widths)} there; pass a smaller kernel or extend()."
-            )
-        ends = ((count - 1) * st - widths[0], extent - widths[0])
-        last = range(ends[0], ends[0] + extent, d)
-        first = range(-widths[0], ends[1], d)
-        for taps in (first, last):
-            if not any(0 <= tap < span.total for tap in taps):
-                refuse(
-                    function,
-                    f"a window lies wholly outside spatial axis {axis}, which would be a second border",
-                    "pass padding smaller than the kernel, or extend()",
-                )
-        over = first.start < 0 or last[-1] >= span.total
-        if over and any(length > 1 for length in x.period) and x.n_pad:
+    for number, axis in enumerate(axes):
+        count, reach = axis.out, axis.extent - 1
+        # Where the taps are closer than the axis is long, only the outermost windows can miss it.
+        outermost = {0, count - 1} if axis.size >= axis.dilation else range(count)
+        starts = [index * axis.stride - axis.before for index in outermost]
+        windows = [range(start, start + axis.extent, axis.dilation) for start in starts]
+        if not all(any(0 <= tap < axis.size for tap in taps) for taps in windows):
             refuse(
                 function,
-                f"windows hang over the edge of spatial axis {axis}, where the fill is periodic",
+                f"a window lies wholly outside spatial axis {number}, which would be a second border",
+                "pass padding smaller than the kernel, or extend()",
+            )
+        over = min(starts) < 0 or max(starts) + reach >= axis.size
+        if over and x.n_pad and (uneven or any(length > 1 for length in x.period)):
+            reason = "divisor_override is given" if uneven else "the fill is periodic"
+            refuse(
+                function,
+                f"windows hang over the edge of spatial axis {number} and {reason}, so that the new "
+                "border would not be constant",
                 "crop or extend() so that they do not, or materialize() first",
             )
-    period = [p // math.gcd(p, st) for p, st in zip(x.period, stride, strict=True)]
+    period = [p // math.gcd(p, a.stride) for p, a in zip(x.period, axes, strict=True)]
     box = [
-        (-q[0], (length - 1) * st + d * (f - 1) + 1 - q[0])
-        for length, (_, f, st, d, q) in zip(period, sizes, strict=True)
+        (-a.before, (length - 1) * a.stride + a.extent - a.before)
+        for length, a in zip(period, axes, strict=True)
     ]
     fill = run(window(x.fill, box, x.fill.shape[: -x.rank]), 0, None)
     spans = canonical(
-        [s.windows(f, st, d, q[0], m) for (s, f, st, d, q), m in zip(sizes, counts, strict=True)]
+        [
+            span.windows(a.kernel, a.stride, a.dilation, a.before, a.out)
+            for span, a in zip(x.spans, axes, strict=True)
+        ]
     )
     if not spans[0].size:
         return all_border(fill, x, spans)
     reach = [
-        (s.before * st - q[0], (s.stop - 1) * st - q[0] + d * (f - 1) + 1)
-        for s, (_, f, st, d, q) in zip(spans, sizes, strict=True)
+        (s.before * a.stride - a.before, (s.stop - 1) * a.stride - a.before + a.extent)
+        for s, a in zip(spans, axes, strict=True)
     ]
     return PaddedArray._make(_pooled_core(x, reach, run), spans, fill)
 
