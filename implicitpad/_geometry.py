@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -251,6 +252,7 @@ def window_axes(
     padding: Any,
     dilation: Any,
     padding_mode: Any,
+    axis_type: Callable[..., Axis] = Axis,
 ) -> tuple[Axis, ...]:
     """The axes of windows of shape `kernel` sliding over `sizes`, all arguments checked."""
     rank = len(sizes)
@@ -264,7 +266,7 @@ def window_axes(
         widths = padding_widths(function, padding, rank)
     axes = tuple(
         [
-            Axis(size, f, s, d, before, after, mode)
+            axis_type(size, f, s, d, before, after, mode)
             for size, f, s, d, (before, after), mode in zip(
                 sizes, kernel, strides, dilations, widths, modes, strict=True
             )
@@ -276,12 +278,12 @@ def window_axes(
                 f"{function}: padding_mode {axis.mode!r} needs at least one element, got spatial "
                 f"axis {index} of size 0, spatial shape {sizes}; pass padding_mode='constant'."
             )
-        if axis.extent > axis.virtual:
+        if axis.out < 1:
             raise ValueError(
                 f"{function}: {kernel_name} spans {axis.extent} on spatial axis {index} but input "
                 f"with padding has {axis.virtual} there (kernel {axis.kernel}, dilation "
                 f"{axis.dilation}, size {axis.size}, padding {(axis.before, axis.after)}); pass a "
-                f"padding at least {axis.extent - axis.virtual} wider in total."
+                f"padding at least {max(1, axis.extent - axis.virtual)} wider in total."
             )
         if axis.virtual > INDEX_MAX:
             raise ValueError(

@@ -16,6 +16,7 @@ from ._geometry import Axis
 if TYPE_CHECKING:
     from ._geometry import ConvGeometry
     from ._geometry_transpose import TransposeGeometry
+    from ._pool_geometry import PoolGeometry
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -127,6 +128,13 @@ def conv_backward(
     from . import _numpy_gradient  # which builds on this module
 
     return _numpy_gradient.conv_backward(geometry, grad_output, input, weight, needs)
+
+
+def pool(geometry: PoolGeometry, input: Array, indices: bool) -> tuple[Array, Array | None]:
+    """Pool `input`: values, and int64 indices of the maxima if wanted."""
+    from . import _numpy_pool  # which builds on this module
+
+    return _numpy_pool.pool(geometry, input, indices)
 
 
 def as_five(array: Array, batched: bool) -> Array:

@@ -6,20 +6,7 @@
 #include "kernels.h"
 #include <string.h>
 
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline, unused))
-#define NOINLINE __attribute__((noinline))
-#else
-#define INLINE static inline
-#define NOINLINE
-#endif
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#elif defined(__GNUC__)
-#define UNROLL _Pragma("GCC unroll 64")
-#else
-#define UNROLL
-#endif
+#include "compiler.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
 /* `total` is first read in the second round of the loop that sets it in the first. */

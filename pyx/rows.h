@@ -83,7 +83,7 @@ INLINE void ROW_NAME(copy, bytes, ISA)(void *target, const void *source, ptrdiff
             for (ptrdiff_t i = 0; i < n; i++)                                                             \
                 row[i] = (element)convert(*(const ROW_NAME(any, name, ISA) *)(source + i * stride));      \
     }                                                                                                     \
-    static void ROW_NAME(load_row, name, ISA)(void *row, const char *source, ptrdiff_t stride,                \
+    static UNUSED void ROW_NAME(load_row, name, ISA)(void *row, const char *source, ptrdiff_t stride,                \
                                           const panel_run *runs, int n_runs, const void *fill) {          \
         const element v = *(const element *)fill;                                                         \
         for (int r = 0; r < n_runs; r++) {                                                                \
@@ -97,7 +97,7 @@ INLINE void ROW_NAME(copy, bytes, ISA)(void *target, const void *source, ptrdiff
     }
 
 #define STORE_ROW(name, type, element, convert, CONTIGUOUS)                                                           \
-    static void ROW_NAME(store_row, name, ISA)(char *target, ptrdiff_t stride, const void *values,            \
+    static UNUSED void ROW_NAME(store_row, name, ISA)(char *target, ptrdiff_t stride, const void *values,            \
                                            ptrdiff_t n) {                                                 \
         UNALIGNED_TYPE(type, any);                                                                        \
         const element *v = values;                                                                        \

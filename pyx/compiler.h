@@ -1,0 +1,22 @@
+/* What the kernels ask of a compiler beyond C. */
+#ifndef IMPLICITPAD_COMPILER_H
+#define IMPLICITPAD_COMPILER_H
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#define NOINLINE __attribute__((noinline))
+#define UNUSED __attribute__((unused))
+#else
+#define INLINE static inline
+#define NOINLINE
+#define UNUSED
+#endif
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 64")
+#else
+#define UNROLL
+#endif
+
+#endif

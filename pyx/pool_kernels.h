@@ -1,0 +1,338 @@
+/* The kernels of pool.h for one instruction set and one element type.
+ *
+ * needs  ELEMENT, ELEMENT_NAME, ELEMENT_SIZE, FLOATING, SIGNED, INDEX (signed, of its size), VECTOR_BYTES,
+ *        ISA
+ */
+#define NAME__(a, b, c) a##_##b##_##c
+#define NAME_(a, b, c) NAME__(a, b, c)
+#define NAME(a) NAME_(a, ELEMENT_NAME, ISA)
+
+#include "vectors.h"
+
+#define mask NAME(mask)
+#define ivector NAME(ivector)
+#define exceeds NAME(exceeds)
+#define select NAME(select)
+#define select_index NAME(select_index)
+
+/* exceeds(b, a): b > a, or b is a NaN: b takes the place of a, which came before it. */
+#if LANES == 1
+typedef int mask;
+typedef INDEX ivector;
+INLINE mask exceeds(vector b, vector a) { return b > a || b != b; }
+INLINE vector select(mask m, vector b, vector a) { return m ? b : a; }
+INLINE ivector select_index(mask m, ivector b, ivector a) { return m ? b : a; }
+#else
+typedef INDEX ivector __attribute__((vector_size(VECTOR_BYTES)));
+#if defined(__AVX512F__)
+#if ELEMENT_SIZE == 4
+typedef __mmask16 mask;
+INLINE ivector select_index(mask m, ivector b, ivector a) {
+    return (ivector)_mm512_mask_mov_epi32((__m512i)a, m, (__m512i)b);
+}
+#else
+typedef __mmask8 mask;
+INLINE ivector select_index(mask m, ivector b, ivector a) {
+    return (ivector)_mm512_mask_mov_epi64((__m512i)a, m, (__m512i)b);
+}
+#endif
+INLINE mask exceeds(vector b, vector a) {
+#if FLOATING && ELEMENT_SIZE == 4
+    return _mm512_cmp_ps_mask((__m512)b, (__m512)a, _CMP_GT_OQ) |
+           _mm512_cmp_ps_mask((__m512)b, (__m512)b, _CMP_UNORD_Q);
+#elif FLOATING
+    return _mm512_cmp_pd_mask((__m512d)b, (__m512d)a, _CMP_GT_OQ) |
+           _mm512_cmp_pd_mask((__m512d)b, (__m512d)b, _CMP_UNORD_Q);
+#elif ELEMENT_SIZE == 4
+    return _mm512_cmpgt_epi32_mask((__m512i)b, (__m512i)a);
+#elif SIGNED
+    return _mm512_cmpgt_epi64_mask((__m512i)b, (__m512i)a);
+#else
+    return _mm512_cmpgt_epu64_mask((__m512i)b, (__m512i)a);
+#endif
+}
+#else
+typedef ivector mask;
+INLINE mask exceeds(vector b, vector a) {
+#if FLOATING
+    return (mask)(b > a) | (mask)(b != b);
+#else
+    return (mask)(b > a);
+#endif
+}
+INLINE ivector select_index(mask m, ivector b, ivector a) { return (m & b) | (~m & a); }
+#endif
+INLINE vector select(mask m, vector b, vector a) {
+    return (vector)select_index(m, (ivector)b, (ivector)a);
+}
+#endif
+
+/* The maximum, where a came first. */
+INLINE vector NAME(larger)(vector a, vector b) {
+#if LANES > 1 && defined(__AVX512F__) && FLOATING && ELEMENT_SIZE == 4
+    /* the instruction returns its second operand where either is a NaN; a NaN in b is kept by the mask */
+    const __mmask16 ordered = _mm512_cmp_ps_mask((__m512)b, (__m512)b, _CMP_ORD_Q);
+    return (vector)_mm512_mask_max_ps((__m512)b, ordered, (__m512)b, (__m512)a);
+#elif LANES > 1 && defined(__AVX512F__) && FLOATING
+    const __mmask8 ordered = _mm512_cmp_pd_mask((__m512d)b, (__m512d)b, _CMP_ORD_Q);
+    return (vector)_mm512_mask_max_pd((__m512d)b, ordered, (__m512d)b, (__m512d)a);
+#else
+    return select(exceeds(b, a), b, a);
+#endif
+}
+
+INLINE vector NAME(combine)(const int sum, vector a, vector b) { return sum ? a + b : NAME(larger)(a, b); }
+
+INLINE ELEMENT NAME(combine_one)(const int sum, ELEMENT a, ELEMENT b) {
+#if FLOATING
+    return sum ? a + b : b > a || b != b ? b : a;
+#else
+    return sum ? a + b : b > a ? b : a;
+#endif
+}
+
+INLINE void NAME(columns)(const int sum, const int n_rows, ELEMENT *line, const ELEMENT *const *rows,
+                          int n) {
+    int i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        vector t[4];
+        UNROLL for (int j = 0; j < 4; j++) t[j] = vload(rows[0] + i + j * LANES);
+        for (int r = 1; r < n_rows; r++)
+            UNROLL for (int j = 0; j < 4; j++) t[j] = NAME(combine)(sum, t[j], vload(rows[r] + i + j * LANES));
+        UNROLL for (int j = 0; j < 4; j++) vstore(line + i + j * LANES, t[j]);
+    }
+    while (i < n) {
+        if (i + LANES > n) {
+            if (n < LANES)
+                break;
+            i = n - LANES; /* the last vector overlaps the one before */
+        }
+        vector t = vload(rows[0] + i);
+        for (int r = 1; r < n_rows; r++) t = NAME(combine)(sum, t, vload(rows[r] + i));
+        vstore(line + i, t);
+        i += LANES;
+    }
+    for (; i < n; i++) {
+        ELEMENT t = rows[0][i];
+        for (int r = 1; r < n_rows; r++) t = NAME(combine_one)(sum, t, rows[r][i]);
+        line[i] = t;
+    }
+}
+
+/* Elements 0, 2, 4, ... and 1, 3, 5, ... of two vectors. */
+#if LANES == 1
+INLINE vector NAME(even)(vector a, vector b) { return (void)b, a; }
+INLINE vector NAME(odd)(vector a, vector b) { return (void)a, b; }
+#else
+#undef EVERY_SECOND
+#if LANES == 16
+#define EVERY_SECOND(o)                                                                                   \
+    o, 2 + o, 4 + o, 6 + o, 8 + o, 10 + o, 12 + o, 14 + o, 16 + o, 18 + o, 20 + o, 22 + o, 24 + o,        \
+        26 + o, 28 + o, 30 + o
+#elif LANES == 8
+#define EVERY_SECOND(o) o, 2 + o, 4 + o, 6 + o, 8 + o, 10 + o, 12 + o, 14 + o
+#elif LANES == 4
+#define EVERY_SECOND(o) o, 2 + o, 4 + o, 6 + o
+#else
+#define EVERY_SECOND(o) o, 2 + o
+#endif
+#if defined(__clang__)
+#define PICK(a, b, o) __builtin_shufflevector(a, b, EVERY_SECOND(o))
+#else
+#define PICK(a, b, o) __builtin_shuffle(a, b, (ivector){EVERY_SECOND(o)})
+#endif
+INLINE vector NAME(even)(vector a, vector b) { return PICK(a, b, 0); }
+INLINE vector NAME(odd)(vector a, vector b) { return PICK(a, b, 1); }
+#undef PICK
+#endif
+
+/* Taps 0 ... taps - 1 of the outputs at p, stride 1 or 2; `dense`: tap k lies at k. */
+INLINE vector NAME(tap)(const int stride, const ELEMENT *p) {
+    return stride == 1 || LANES == 1 ? vload(p) : NAME(even)(vload(p), vload(p + LANES));
+}
+INLINE ivector NAME(tap_index)(const int stride, const INDEX *p) {
+#if LANES == 1
+    return *p;
+#else
+    const vector a = vload((const void *)p);
+    return (ivector)(stride == 1 ? a : NAME(even)(a, vload((const void *)(p + LANES))));
+#endif
+}
+INLINE vector NAME(window)(const int sum, const int stride, const int dense, const int taps, const ELEMENT *p,
+                           const int32_t *tap_offset) {
+    if (stride == 2 && dense && LANES > 1) {
+        vector a = vload(p), b = vload(p + LANES), t = NAME(even)(a, b);
+        int k = 1;
+        while (1) {
+            if (k < taps)
+                t = NAME(combine)(sum, t, NAME(odd)(a, b));
+            if (++k >= taps)
+                return t;
+            a = vload(p + k), b = vload(p + k + LANES);
+            t = NAME(combine)(sum, t, NAME(even)(a, b));
+            k++;
+        }
+    }
+    vector t = NAME(tap)(stride, p + (dense ? 0 : tap_offset[0]));
+    for (int k = 1; k < taps; k++)
+        t = NAME(combine)(sum, t, NAME(tap)(stride, p + (dense ? k : tap_offset[k])));
+    return t;
+}
+
+INLINE void NAME(windows)(const int sum, const int stride, const int dense, const int taps, ELEMENT *out,
+                          const ELEMENT *line, int n, const int32_t *tap_offset, const ELEMENT *count,
+                          ELEMENT scale) {
+    const vector s = broadcast(scale);
+    for (int i = 0; i < n; i += LANES) {
+        vector t = NAME(window)(sum, stride, dense, taps, line + (ptrdiff_t)i * stride, tap_offset);
+        if (sum)
+            t /= s * vload(count + i);
+        if (i + LANES <= n)
+            vstore(out + i, t);
+        else
+            store_first(out + i, t, n - i);
+    }
+}
+
+INLINE void NAME(any_windows)(const int sum, ELEMENT *out, const ELEMENT *line, int n, int stride,
+                              const int32_t *tap_offset, int taps, const ELEMENT *count, ELEMENT scale) {
+    int dense = 1;
+    for (int k = 0; k < taps; k++) dense &= tap_offset[k] == k;
+#define WINDOWS(stride, dense, taps)                                                                      \
+    NAME(windows)(sum, stride, dense, taps, out, line, n, tap_offset, count, scale)
+    if (dense && stride == 1 && taps == 3)
+        WINDOWS(1, 1, 3);
+    else if (dense && stride == 2 && taps == 2)
+        WINDOWS(2, 1, 2);
+    else if (dense && stride == 2 && taps == 3)
+        WINDOWS(2, 1, 3);
+    else if (dense && stride == 2)
+        WINDOWS(2, 1, taps);
+    else if (stride == 2)
+        WINDOWS(2, 0, taps);
+    else
+        WINDOWS(1, 0, taps);
+#undef WINDOWS
+}
+
+INLINE ELEMENT NAME(total)(const int sum, const ELEMENT *p, ptrdiff_t n) {
+    ptrdiff_t i = 0;
+    ELEMENT one = p[0];
+    if (n >= 4 * LANES) {
+        vector t[4];
+        UNROLL for (int j = 0; j < 4; j++) t[j] = vload(p + j * LANES);
+        for (i = 4 * LANES; i + 4 * LANES <= n; i += 4 * LANES)
+            UNROLL for (int j = 0; j < 4; j++) t[j] = NAME(combine)(sum, t[j], vload(p + i + j * LANES));
+        ELEMENT lanes[4 * LANES];
+        UNROLL for (int j = 0; j < 2; j++) t[j] = NAME(combine)(sum, t[j], t[j + 2]);
+        vstore(lanes, NAME(combine)(sum, t[0], t[1]));
+        for (int width = LANES / 2; width; width /= 2)
+            for (int j = 0; j < width; j++) lanes[j] = NAME(combine_one)(sum, lanes[j], lanes[j + width]);
+        one = lanes[0];
+    } else {
+        i = 1;
+    }
+    for (; i < n; i++) one = NAME(combine_one)(sum, one, p[i]);
+    return one;
+}
+
+#define OPERATION(name, sum)                                                                              \
+    static void NAME(columns_##name)(void *line, const void *const *rows, const ptrdiff_t *steps,         \
+                                     int n_rows, int unit, int n) {                                       \
+        ELEMENT *out = line;                                                                              \
+        const ELEMENT *const *from = (const ELEMENT *const *)rows;                                        \
+        if (!unit)                                                                                        \
+            for (ptrdiff_t i = 0; i < n; i++) {                                                           \
+                ELEMENT t = from[0][i * steps[0]];                                                        \
+                for (int r = 1; r < n_rows; r++) t = NAME(combine_one)(sum, t, from[r][i * steps[r]]);    \
+                out[i] = t;                                                                               \
+            }                                                                                             \
+        else if (n_rows == 2)                                                                             \
+            NAME(columns)(sum, 2, out, from, n);                                                          \
+        else if (n_rows == 3)                                                                             \
+            NAME(columns)(sum, 3, out, from, n);                                                          \
+        else                                                                                              \
+            NAME(columns)(sum, n_rows, out, from, n);                                                     \
+    }                                                                                                     \
+    static void NAME(windows_##name)(void *out, const void *line, int n, int stride,                      \
+                                     const int32_t *tap_offset, int taps, const void *count,              \
+                                     double scale) {                                                      \
+        NAME(any_windows)(sum, out, line, n, stride, tap_offset, taps, count, (ELEMENT)scale);            \
+    }                                                                                                     \
+    static void NAME(total_##name)(void *total, const void *values, ptrdiff_t n) {                        \
+        *(ELEMENT *)total = NAME(total)(sum, values, n);                                                  \
+    }
+OPERATION(max, 0)
+#if FLOATING
+OPERATION(sum, 1)
+#endif
+#undef OPERATION
+
+INLINE void NAME(arg_windows)(const int stride, const int taps, ELEMENT *out, INDEX *index,
+                              const ELEMENT *const *rows, const int64_t *row_index, int n_rows,
+                              const INDEX *columns, int n, const int32_t *tap_offset, const INDEX *first,
+                              INDEX first_row, ELEMENT lowest) {
+    for (int i = 0; i < n; i += LANES) {
+        INDEX place[LANES];
+        vector a = broadcast(lowest);
+        ivector ai;
+        for (int j = 0; j < LANES; j++)
+            place[j] = first[i + j] < 0 || first_row < 0 ? -1 : first[i + j] + first_row;
+        memcpy(&ai, place, sizeof ai);
+        for (int r = 0; r < n_rows; r++) {
+            const ELEMENT *row = rows[r] + (ptrdiff_t)i * stride;
+            const INDEX *column = columns + (ptrdiff_t)i * stride;
+            const INDEX base = (INDEX)row_index[r];
+            UNROLL for (int k = 0; k < taps; k++) {
+                const int32_t at = tap_offset[k];
+                const vector b = NAME(tap)(stride, row + at);
+                const ivector bi = NAME(tap_index)(stride, column + at) + base;
+                const mask m = exceeds(b, a);
+                a = select(m, b, a);
+                ai = select_index(m, bi, ai);
+            }
+        }
+        if (i + LANES <= n)
+            vstore(out + i, a);
+        else
+            store_first(out + i, a, n - i);
+        memcpy(index + i, &ai, sizeof ai);
+    }
+}
+
+static void NAME(arg)(void *out, void *index, const void *const *rows, const int64_t *row_index, int n_rows,
+                      const void *columns, int n, int stride, const int32_t *tap_offset, int taps,
+                      const void *first, int64_t first_row, const void *lowest) {
+#define ARG(stride, taps)                                                                                 \
+    NAME(arg_windows)(stride, taps, out, index, (const ELEMENT *const *)rows, row_index, n_rows, columns, \
+                      n, tap_offset, first, (INDEX)first_row, *(const ELEMENT *)lowest)
+    if (stride == 1)
+        ARG(1, taps);
+    else
+        ARG(2, taps);
+#undef ARG
+}
+
+static void NAME(fill)(void *out, void *index, const char *padded, int n, const void *fill) {
+    const ELEMENT v = *(const ELEMENT *)fill;
+    ELEMENT *value = out;
+    for (int i = 0; i < n; i++)
+        if ((padded == NULL || padded[i]) && NAME(combine_one)(0, value[i], v) != value[i] && value[i] == value[i]) {
+            value[i] = v;
+            ((INDEX *)index)[i] = -1;
+        }
+}
+
+static const pool_kernels NAME(pool_kernels) = {
+#if FLOATING
+    .columns = {NAME(columns_max), NAME(columns_sum)},
+    .windows = {NAME(windows_max), NAME(windows_sum)},
+    .total = {NAME(total_max), NAME(total_sum)},
+#else
+    .columns = {NAME(columns_max)},
+    .windows = {NAME(windows_max)},
+    .total = {NAME(total_max)},
+#endif
+    .arg = NAME(arg),
+    .fill = NAME(fill),
+};
