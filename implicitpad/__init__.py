@@ -1,5 +1,6 @@
 """Convolution with implicit padding: a width and a fill value, never written to memory."""
 
+from . import nn
 from ._backward import Gradients, conv1d_backward, conv2d_backward, conv3d_backward
 from ._conv import conv1d, conv2d, conv3d
 from ._layers import Conv1d, Conv2d, Conv3d
@@ -7,6 +8,8 @@ from ._pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, m
 from ._shapes import Cost, ReceptiveField, cost, output_shape, receptive_field
 from ._threads import get_num_threads, set_num_threads
 from ._transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+from .nn.plan import plan, required_padding
+from .padded import PaddedArray
 
 __all__ = [
     "Conv1d",
@@ -14,6 +17,7 @@ __all__ = [
     "Conv3d",
     "Cost",
     "Gradients",
+    "PaddedArray",
     "ReceptiveField",
     "avg_pool1d",
     "avg_pool2d",
@@ -32,8 +36,11 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "nn",
     "output_shape",
+    "plan",
     "receptive_field",
+    "required_padding",
     "set_num_threads",
 ]
 __version__ = "0.1.0"

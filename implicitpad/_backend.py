@@ -79,6 +79,11 @@ def _kind(function: str, name: str, array: Any) -> str:
             f"{function}: {name} is a torch {type(array).__name__}; "
             f"call implicitpad.torch.{function}, or pass {name}.numpy()."
         )
+    if type(array).__module__.startswith("implicitpad.padded"):
+        raise TypeError(
+            f"{function}: {name} is a PaddedArray, for which there is no rule here; "
+            f"pass {name}.materialize() if an explicit copy is meant."
+        )
     if name == "out" and not isinstance(array, np.ndarray) and not _is_cupy(array):
         raise TypeError(
             f"{function}: out must be an array, got {type(array).__name__}; pass a numpy.ndarray."

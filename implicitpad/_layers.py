@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from ._backend import as_array, backend_of
 from ._geometry import ConvGeometry, check_out, conv_geometry, layer_options
+from .padded.array import PaddedArray
 
 _PLANS = 16  # shapes that a layer remembers
 
@@ -59,6 +60,8 @@ class _Conv:
     def __call__(self, input: Any, out: Any = None) -> Any:
         """Convolve `input`, (N, C_in, *spatial) or (C_in, *spatial); into `out` if given."""
         name = type(self).__name__
+        if isinstance(input, PaddedArray):
+            return self._padded(name, input, out)
         if type(input) is not type(self._weight) or out is not None:
             backend_of(name, input=input, weight=self._weight, out=out)
             input = as_array(name, "input", input)
@@ -70,16 +73,29 @@ class _Conv:
             check_out(name, out, geometry.out_shape, geometry.out_dtype, input=input)
         return self._backend.conv(geometry, input, self._packed, out)
 
+    def _padded(self, name: str, input: PaddedArray, out: Any) -> PaddedArray:
+        from .padded.windows import conv
+
+        return conv(
+            name, self._rank, input, self._weight, self._bias, out=out, pack=self._pack, **self._options
+        )
+
     def _plan(self, name: str, key: Any, input: Any) -> ConvGeometry:
         geometry = conv_geometry(
             name, self._rank, input, self._weight, self._bias, out=None, **self._options
         )
+        self._pack(geometry)
         with self._lock:
-            if self._packed is None:
-                self._packed = self._backend.pack_conv(geometry, self._weight, self._bias)
             if len(self._geometries) >= _PLANS:
                 self._geometries.clear()
             return self._geometries.setdefault(key, geometry)
+
+    def _pack(self, geometry: ConvGeometry) -> Any:
+        """The packed weights, which are the same for every geometry."""
+        with self._lock:
+            if self._packed is None:
+                self._packed = self._backend.pack_conv(geometry, self._weight, self._bias)
+            return self._packed
 
     def __repr__(self) -> str:
         given = f"weight {self._weight.shape} {self._weight.dtype}"

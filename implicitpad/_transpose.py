@@ -6,6 +6,7 @@ from typing import Any
 
 from ._backend import as_array, operation_of
 from ._geometry_transpose import transpose_geometry
+from .padded.array import PaddedArray
 
 
 def conv_transpose1d(
@@ -210,8 +211,10 @@ def _conv_transpose(
     groups: Any,
     dilation: Any,
 ) -> Any:
-    compute = operation_of("conv_transpose", function, input=input, weight=weight, bias=bias)
-    input = as_array(function, "input", input)
+    padded = isinstance(input, PaddedArray)
+    core = input.core if padded else input
+    compute = operation_of("conv_transpose", function, input=core, weight=weight, bias=bias)
+    input = input if padded else as_array(function, "input", input)
     weight = as_array(function, "weight", weight)
     bias = None if bias is None else as_array(function, "bias", bias)
     geometry = transpose_geometry(
@@ -226,4 +229,13 @@ def _conv_transpose(
         groups=groups,
         dilation=dilation,
     )
+    if padded:
+        from .padded.transposed import conv_transpose
+
+        def plain(array: Any, crop: Any) -> Any:
+            return _conv_transpose(
+                function, rank, array, weight, bias, stride, crop, 0, groups, dilation
+            )
+
+        return conv_transpose(geometry, input, plain)
     return compute(geometry, input, weight, bias)
