@@ -120,6 +120,11 @@ def conv(
     return out
 
 
+def prepare(geometry: ConvGeometry, input: Array, packed: PackedConv) -> Array:
+    """An output array for `conv`, which plans by itself when it is first called."""
+    return np.empty(geometry.out_shape, geometry.out_dtype)
+
+
 def conv_transpose(
     geometry: TransposeGeometry, input: Array, weight: Array, bias: Array | None = None
 ) -> Array:
