@@ -43,7 +43,8 @@ _WHOLE = _PanelAxis(1, 1, 1, 0, 1, (1, 1, ((0, 0),)))
 
 def _panel_axis(axis: TransposeAxis) -> _PanelAxis:
     back, phases = zip(
-        *[divmod(k * axis.dilation - axis.first, axis.stride) for k in range(axis.kernel)], strict=True
+        *[divmod(k * axis.dilation - axis.first, axis.stride) for k in range(axis.kernel)],
+        strict=True,
     )
     dilation = math.gcd(*[back[-1] - reach for reach in back]) or 1
     taps = tuple(zip(phases, [(back[-1] - reach) // dilation for reach in back], strict=True))
@@ -75,7 +76,9 @@ def conv_transpose(
     if all(axis.stride == 1 for axis in geometry.axes):
         return _conv_flipped(geometry, input, weight, bias, out)
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
-    axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple([_panel_axis(axis) for axis in geometry.axes])
+    axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple(
+        [_panel_axis(axis) for axis in geometry.axes]
+    )
     plan = _transpose_cpu.TransposePlan(
         axes,
         geometry.batch,
