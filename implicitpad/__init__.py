@@ -4,6 +4,7 @@ from . import nn
 from ._backward import Gradients, conv1d_backward, conv2d_backward, conv3d_backward
 from ._conv import conv1d, conv2d, conv3d
 from ._layers import Conv1d, Conv2d, Conv3d
+from ._linear_operator import ConvOperator, linear_operator
 from ._pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from ._shapes import Cost, ReceptiveField, cost, output_shape, receptive_field
 from ._threads import get_num_threads, set_num_threads
@@ -15,6 +16,7 @@ __all__ = [
     "Conv1d",
     "Conv2d",
     "Conv3d",
+    "ConvOperator",
     "Cost",
     "Gradients",
     "PaddedArray",
@@ -33,6 +35,7 @@ __all__ = [
     "conv_transpose3d",
     "cost",
     "get_num_threads",
+    "linear_operator",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",

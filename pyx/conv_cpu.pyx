@@ -176,7 +176,7 @@ cdef class ConvPlan:
             plan.taps *= axis.kernel
         plan.tile = 1
         plan.winograd = NULL
-        cost, widths = choose_tile(plan)
+        cost, widths = choose_tile(plan, True)
         self.layout = "channel" if plan.channel_lanes else "pixel"
         terms = plan.channels * plan.taps
         winograd = choose_winograd(plan, cost, fast)
