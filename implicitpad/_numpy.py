@@ -150,6 +150,24 @@ def pool(geometry: PoolGeometry, input: Array, indices: bool) -> tuple[Array, Ar
     return _numpy_pool.pool(geometry, input, indices)
 
 
+def max_pool_backward(
+    geometry: PoolGeometry, grad_output: Array, input: Array
+) -> tuple[Array, Array | None]:
+    """Gradients for input and fill."""
+    from . import _numpy_pool
+
+    return _numpy_pool.max_pool_backward(geometry, grad_output, input)
+
+
+def avg_pool_backward(
+    geometry: PoolGeometry, grad_output: Array, input: Array
+) -> tuple[Array, Array | None]:
+    """Gradients for input and fill."""
+    from . import _numpy_pool
+
+    return _numpy_pool.avg_pool_backward(geometry, grad_output, input)
+
+
 def as_five(array: Array, batched: bool) -> Array:
     """View (N, C, spatial...) as (N, C, D, H, W)."""
     if not batched:
