@@ -9,7 +9,7 @@ from ._shapes import Cost, ReceptiveField, cost, output_shape, receptive_field
 from ._threads import get_num_threads, set_num_threads
 from ._transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .nn.plan import plan, required_padding
-from .padded import PaddedArray
+from .padded import PaddedArray, PaddedGrad
 
 __all__ = [
     "Conv1d",
@@ -18,6 +18,7 @@ __all__ = [
     "Cost",
     "Gradients",
     "PaddedArray",
+    "PaddedGrad",
     "ReceptiveField",
     "avg_pool1d",
     "avg_pool2d",
