@@ -38,6 +38,13 @@ def group_norm(
             f"group_norm: groups must divide the channels, got groups={groups} with {channels} "
             f"channels; pass a divisor of {channels}."
         )
+    mean, variance = group_moments(x, groups)
+    return _normalized(x, mean, variance, weight, bias, epsilon)
+
+
+def group_moments(x: PaddedArray, groups: int) -> tuple[Any, Any]:
+    """Mean and variance of each sample and group of channels, repeated for each channel."""
+    channels = x.lead[-1]
     each = moments(x)
     grouped = (*x.lead[:-1], groups, channels // groups) + (1,) * x.rank
     axis = -x.rank - 1
@@ -47,8 +54,7 @@ def group_norm(
     variance = squares.sum(axis=axis, keepdims=True) / each.count + spread
     variance = variance / (channels // groups)
     shape = each.mean.shape
-    mean, variance = (np.broadcast_to(a, grouped).reshape(shape) for a in (mean, variance))
-    return _normalized(x, mean, variance, weight, bias, epsilon)
+    return tuple(np.broadcast_to(a, grouped).reshape(shape) for a in (mean, variance))  # type: ignore[return-value]
 
 
 def layer_norm(
