@@ -31,6 +31,14 @@ def backend_of(function: str, **arrays: Any) -> ModuleType:
                 f"array-like while others are CuPy arrays, got {type(arrays[name]).__name__}; "
                 f"convert with cupy.asarray({name})."
             )
+    first, *others = kinds
+    for name in others:
+        if arrays[name].device != arrays[first].device:
+            raise ValueError(
+                f"{function}: all arrays must live on one device, but {first} is on "
+                f"{arrays[first].device} and {name} on {arrays[name].device}; "
+                f"copy one of them to the device of the other."
+            )
     return import_module("implicitpad._cupy")
 
 

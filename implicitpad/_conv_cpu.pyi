@@ -23,6 +23,7 @@ class ConvPlan:
     workspace: int
     threads: int
     blocks: tuple[int, ...]
+    corrected: bool
     def __init__(
         self,
         axes: Sequence[Any],
@@ -33,8 +34,9 @@ class ConvPlan:
         storage: str,
         out_storage: str,
         direct: bool,
+        fast: bool,
         threads: int,
     ) -> None: ...
     def pack(self, weights: Any) -> Buffer: ...
     def pack_bias(self, bias: Any) -> Buffer: ...
-    def run(self, x: Any, terms: Any, weights: Buffer, bias: Buffer, fill: Any, y: Any) -> None: ...
+    def run(self, x: Any, terms: Any, weights: Buffer, bias: Buffer, fill: Any, fill_sums: Any, y: Any) -> None: ...

@@ -100,7 +100,7 @@ def _window_offsets(params: np.void, axes: tuple[Any, ...]) -> np.ndarray:
     return (offsets[..., None] + channels).reshape(-1)
 
 
-def _fill_bits(fill: np.ndarray) -> int:
+def fill_bits(fill: np.ndarray) -> int:
     """The bytes of a scalar, in the low bytes of a 64-bit integer."""
     return int.from_bytes(fill.astype(fill.dtype.newbyteorder("<")).tobytes(), "little")
 
@@ -128,7 +128,7 @@ def plan(
             y_batch=y_batch,
             y_channel=y_channel,
             y_axis=y_axis,
-            fill=_fill_bits(geometry.fill) if scalar else 0,
+            fill=fill_bits(geometry.fill) if scalar else 0,
             batch=geometry.batch,
             out_channels=geometry.out_channels,
             groups=geometry.groups,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from . import _cuda_conv
+from . import _cuda_adjoint, _cuda_conv, _cuda_pool
 from ._cuda_conv import PackedConv
 from ._cuda_device import cupy_device
 
@@ -35,3 +36,34 @@ def prepare(geometry: Any, input: Any, packed: PackedConv, out: Any = None) -> A
         if y.size:
             _cuda_conv.plan(device, geometry, input, packed, y)
         return y
+
+
+def conv_transpose(geometry: Any, input: Any, weight: Any, bias: Any = None) -> Any:
+    """The transposed convolution; nothing is allocated but the output and packed weights."""
+    packed = pack_conv(geometry, weight, bias)
+    device = packed.device
+    with device.current():
+        return _cuda_adjoint.conv_transpose(device, geometry, input, packed)
+
+
+def conv_backward(
+    geometry: Any, grad_output: Any, input: Any, weight: Any, needs: Collection[str]
+) -> tuple[Any, Any, Any, Any]:
+    """Gradients for input, weight, bias and fill; None for those that `needs` does not name."""
+    packed = pack_conv(geometry, weight, None)
+    device = packed.device
+    with device.current():
+        call = (device, geometry, grad_output)
+        return (
+            _cuda_adjoint.input_gradient(*call, packed) if "input" in needs else None,
+            _cuda_adjoint.weight_gradient(*call, input) if "weight" in needs else None,
+            _cuda_adjoint.bias_gradient(*call) if "bias" in needs else None,
+            _cuda_adjoint.fill_gradient(*call, packed) if "fill_value" in needs else None,
+        )
+
+
+def pool(geometry: Any, input: Any, indices: bool = False) -> tuple[Any, Any]:
+    """Pooling: values, and indices of the maxima if wanted."""
+    device = cupy_device(input.device.id)
+    with device.current():
+        return _cuda_pool.pool(device, geometry, input, indices)

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _conv_cpu, _gradient_cpu, _threads
 from ._geometry_transpose import TransposeAxis, TransposeGeometry
-from ._numpy import as_five, raw, whole
+from ._numpy import as_five, merge_rows, raw, untouched, whole
 from ._numpy_transpose import conv_transpose
 
 if TYPE_CHECKING:
@@ -28,14 +28,18 @@ def conv_backward(
     grad_input = _grad_input(geometry, grad_output, weight) if "input" in needs else None
     constant = [axis for axis in geometry.axes if axis.mode == "constant"]
     padded = any(axis.before > 0 or axis.after > 0 for axis in constant)
-    if not {"weight", "bias", "fill_value"} & set(needs):
-        return grad_input, None, None, None
-    sums = None
-    if padded or "bias" in needs:
+    grad_weight = grad_bias = grad_fill = sums = None
+    seeing = [windows_seeing(axis) for axis in geometry.axes]
+    if (
+        "bias" in needs
+        or ("fill_value" in needs and padded)
+        or ("weight" in needs and any(b - a < axis.out for (a, b), axis in zip(seeing, geometry.axes)))
+    ):
         sums = _BoxSums(geometry, grad_output)
-    grad_weight = _grad_weight(geometry, grad_output, input, sums) if "weight" in needs else None
-    grad_bias = sums.all().astype(geometry.dtype) if sums and "bias" in needs else None
-    grad_fill = None
+    if "weight" in needs:
+        grad_weight = _grad_weight(geometry, grad_output, input, seeing, sums)
+    if sums and "bias" in needs:
+        grad_bias = sums.all().astype(geometry.dtype)
     if "fill_value" in needs:
         grad_fill = np.zeros(geometry.fill.shape, geometry.dtype)
         if sums and padded:
@@ -186,23 +190,34 @@ def tap_range(axis: Axis, k: int) -> tuple[int, int]:
     return low, min(max(high, low), axis.out)
 
 
+def windows_seeing(axis: Axis) -> tuple[int, int]:
+    """From the first window that sees the input to one past the last; all of them in other modes."""
+    if axis.mode != "constant":
+        return 0, axis.out
+    ranges = [tap_range(axis, k) for k in range(axis.kernel)]
+    ranges = [(a, b) for a, b in ranges if a < b] or [(0, 0)]
+    return min(a for a, _ in ranges), max(b for _, b in ranges)
+
+
 def _grad_weight(
-    geometry: ConvGeometry, grad: Array, input: Array, sums: _BoxSums | None
+    geometry: ConvGeometry,
+    grad: Array,
+    input: Array,
+    seeing: Sequence[tuple[int, int]],
+    sums: _BoxSums | None,
 ) -> Array:
     """Windows that see the input, through panels; the others add fill times their sum to every tap."""
     x, dy = as_five(input, geometry.batched), as_five(grad, geometry.batched)
     axes: list[Axis] = [whole(1)] * (3 - len(geometry.axes))
-    for axis in geometry.axes:
-        low, high = 0, axis.out
-        if axis.mode == "constant":
-            ranges = [tap_range(axis, k) for k in range(axis.kernel)]
-            ranges = [(a, b) for a, b in ranges if a < b] or [(0, 0)]
-            low, high = min(a for a, _ in ranges), max(b for _, b in ranges)
+    for axis, (low, high) in zip(geometry.axes, seeing, strict=True):
         at = len(axes)
         dy = dy[(slice(None),) * (2 + at) + (slice(low, high),)]
         before = axis.before - low * axis.stride
         after = (high - low - 1) * axis.stride + axis.extent - before - axis.size
         axes.append(dataclasses.replace(axis, before=before, after=after))
+    if all(untouched(axis) for axis in axes[1:]) and (merged := merge_rows(x, dy)):
+        x, dy = merged
+        axes = [axes[0], whole(1), whole(x.shape[4])]
     shape = (geometry.out_channels, geometry.in_channels // geometry.groups)
     taps = int(np.prod([axis.kernel for axis in axes]))
     gradient = np.zeros((*shape, taps), geometry.compute)

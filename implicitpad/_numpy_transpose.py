@@ -126,7 +126,10 @@ def _conv_flipped(
         out.dtype,
         "default",
     )
-    flipped = weight[(..., *(slice(None, None, -1),) * len(axes))]
-    flipped = flipped.reshape(geometry.groups, -1, *weight.shape[1:]).swapaxes(1, 2)
+    taps = np.ascontiguousarray(weight, dtype=geometry.compute)
+    taps = taps.reshape(geometry.groups, -1, weight.shape[1], math.prod(weight.shape[2:]))
+    flipped = np.empty((taps.shape[0], taps.shape[2], taps.shape[1], taps.shape[3]), taps.dtype)
+    word = f"u{taps.itemsize}"
+    _transpose_cpu.flip(taps.view(word), flipped.view(word))
     flipped = flipped.reshape(geometry.out_channels, -1, *weight.shape[2:])
     return conv(forward, input, pack_conv(forward, flipped, bias), out)

@@ -32,6 +32,7 @@ cdef extern from "kernels.h" nogil:
                                         Py_ssize_t terms, int width) noexcept
 
     ctypedef struct winograd_kernels:
+        int tile
         void (*input)(const void *panel, const int32_t *tap_offset, void *transformed, Py_ssize_t stride,
                       int tiles) noexcept nogil
         void (*weights)(const void *packed, void *transformed, Py_ssize_t channels, int width) noexcept nogil
@@ -56,7 +57,7 @@ cdef extern from "kernels.h" nogil:
         channel_tile_function *channel_tile[3][15]
         pixel_tile_function *pixel_tile[4][9]
         pack_weights_function *pack_weights
-        const winograd_kernels *winograd
+        const winograd_kernels *winograd[2]
         const gradient_kernels *gradient
 
     ctypedef struct kernel_set:

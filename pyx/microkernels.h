@@ -140,7 +140,10 @@ static void NAME(pack_weights)(void *packed, const void *weights, ptrdiff_t row_
             ptrdiff_t t = 0;
             for (; t + LANES <= terms; t += LANES) {
                 vector square[LANES];
-                UNROLL for (int i = 0; i < LANES; i++) square[i] = vload(w + (k + i) * row_stride + t);
+                UNROLL for (int i = 0; i < LANES; i++) {
+                    square[i] = vload(w + (k + i) * row_stride + t);
+                    PREFETCH(w + (k + i) * row_stride + t + 4 * LANES); /* more rows than the hardware follows */
+                }
                 transpose(square);
                 UNROLL for (int i = 0; i < LANES; i++) vstore(p + (t + i) * width + k, square[i]);
             }
@@ -156,12 +159,17 @@ static void NAME(pack_weights)(void *packed, const void *weights, ptrdiff_t row_
 }
 
 #if ELEMENT_FLOATS
+#define WINOGRAD_TILE 2
 #include "winograd.h"
+#undef WINOGRAD_TILE
+#define WINOGRAD_TILE 4
+#include "winograd.h"
+#undef WINOGRAD_TILE
 #include "gradient_tiles.h"
-#define WINOGRAD &NAME(winograd)
+#define WINOGRAD {&NAME(winograd2), &NAME(winograd4)}
 #define GRADIENT &NAME(gradient)
 #else
-#define WINOGRAD NULL
+#define WINOGRAD {NULL, NULL}
 #define GRADIENT NULL
 #endif
 

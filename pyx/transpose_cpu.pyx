@@ -22,10 +22,12 @@ from libc.string cimport memcpy, memset
 from index_map cimport CONSTANT, source_index
 from kernels cimport *
 from panel cimport *
+from plan cimport *
 from planning cimport choose_blocks, choose_tile, divide
 from tasks cimport *
 
 cdef enum:
+    MAX_WIDTH = 32               # of a block of channels
     SCRATCH_BYTES = 128 * 1024   # rows of one block of channels on their way to the output
 
 
@@ -155,23 +157,53 @@ cdef void transpose_task(const Plan *plan, const Transposed *t, const Call *call
                         even_start(share + 1, plan.shares, plan.n_blocks), workspace)
 
 
-cdef void gather_weights(char *packed, const char *weights, Py_ssize_t row_stride, Py_ssize_t channel_stride,
-                         const Py_ssize_t *tap, int taps, int channels, int rows, int width,
-                         int itemsize) noexcept nogil:
-    """packed[c][t][k] = weights[k][c][tap[t]] with byte strides; rows from `rows` on are zero."""
-    cdef int c, t, k
+cdef void pack_block(const Plan *plan, const char *weights, const Py_ssize_t *strides, int rows, int width,
+                     const Py_ssize_t *tap, char **packed, const Py_ssize_t *step, char *line) noexcept nogil:
+    """packed[t][c step[t] + k] = weights[k][c][tap[t]] for one block of filters; rows from `rows` on are zero.
+
+    A channel at a time, so that its taps, which lie together in memory, are read together. With `line`, they are
+    contiguous, and vectors transpose them.
+    """
+    cdef int c, t, k, item = plan.itemsize
     cdef const char *source
-    for c in range(channels):
-        for t in range(taps):
-            source = weights + c * channel_stride + tap[t]
-            if itemsize == 4:
-                for k in range(rows):
-                    (<uint32_t *>packed)[k] = (<const uint32_t *>(source + k * row_stride))[0]
-            else:
-                for k in range(rows):
-                    (<uint64_t *>packed)[k] = (<const uint64_t *>(source + k * row_stride))[0]
-            memset(packed + rows * itemsize, 0, (width - rows) * itemsize)
-            packed += width * itemsize
+    cdef char *target
+    for c in range(plan.channels):
+        source = weights + c * strides[1]
+        if line != NULL:
+            plan.kernels.pack_weights(line, source, strides[0] // item, rows, plan.taps, width)
+        for t in range(plan.taps):
+            target = packed[t] + c * step[t]
+            if line != NULL:
+                memcpy(target, line + tap[t] * width, width * item)
+                continue
+            for k in range(rows):
+                if item == 4:
+                    (<uint32_t *>target)[k] = (<const uint32_t *>(source + tap[t] + k * strides[0]))[0]
+                else:
+                    (<uint64_t *>target)[k] = (<const uint64_t *>(source + tap[t] + k * strides[0]))[0]
+            memset(target + rows * item, 0, (width - rows) * item)
+
+
+ctypedef fused word:
+    uint32_t
+    uint64_t
+
+
+def flip(const word[:, :, :, ::1] w, word[:, :, :, ::1] flipped):
+    """flipped[g, k, c, t] = w[g, c, k, taps - 1 - t]
+
+    Squares of channels, so that the lines read for one are still in cache for the next."""
+    cdef Py_ssize_t g, c, k, t, block, taps = w.shape[3]
+    cdef const word *source
+    cdef word *target
+    with nogil:
+        for g in range(w.shape[0]):
+            for block in range((w.shape[1] + 15) // 16):
+                for k in range(w.shape[2]):
+                    for c in range(16 * block, min(16 * block + 16, w.shape[1])):
+                        source, target = &w[g, c, k, 0], &flipped[g, k, c, 0]
+                        for t in range(taps):
+                            target[t] = source[taps - 1 - t]
 
 
 cdef class TransposePlan:
@@ -293,8 +325,7 @@ cdef class TransposePlan:
         cdef int a, group
         for a in range(3):
             tasks *= plan.axis[a].blocks
-        memory = <char *>malloc(packed_size + bias_size + plan.taps * sizeof(Py_ssize_t)
-                                + plan.threads * plan.workspace + 256)
+        memory = <char *>malloc(packed_size + bias_size + plan.threads * plan.workspace + 128)
         if memory == NULL:
             raise MemoryError("implicitpad: workspace of a transposed convolution")
         workspace = memory + (64 - <Py_ssize_t>memory % 64)
@@ -309,7 +340,7 @@ cdef class TransposePlan:
             memcpy(<char *>call.bias + <Py_ssize_t>group * plan.group_bias * plan.itemsize,
                    <const char *>b_view.buf + <Py_ssize_t>group * plan.filters * plan.itemsize,
                    plan.filters * plan.itemsize)
-        self._pack(&w_view, <char *>call.weights, <Py_ssize_t *>(call.bias + (bias_size + 7) // 8 * 8))
+        self._pack(&w_view, <char *>call.weights)
         call.x, call.y = <const char *>x_view.buf, <char *>y_view.buf
         call.fill, call.fill_stride = <const char *>&zero, 0
         for a in range(5):
@@ -328,23 +359,41 @@ cdef class TransposePlan:
         PyBuffer_Release(&b_view)
         free(memory)
 
-    cdef _pack(self, const Py_buffer *weights, char *packed, Py_ssize_t *tap):
+    cdef _pack(self, const Py_buffer *weights, char *packed):
+        """Into [phase][group][block][channel][tap of the phase][width]."""
         cdef Plan *plan = &self.plan
         cdef const Plan *phase
-        cdef int group, b, p, i, rows, taps, n_phases
+        cdef int group, b, p, t, i, rows, n_phases, item = plan.itemsize
+        cdef Py_ssize_t *tap = <Py_ssize_t *>malloc(
+            plan.taps * (2 * sizeof(Py_ssize_t) + sizeof(char *) + MAX_WIDTH * item))
+        cdef Py_ssize_t *step = tap + plan.taps
+        cdef char **target = <char **>(step + plan.taps)
+        cdef char *line = <char *>(target + plan.taps)
+        if tap == NULL:
+            raise MemoryError("implicitpad: workspace of packed weights")
         n_phases = self.transposed.step[0] * self.transposed.step[1] * self.transposed.step[2]
-        for i, index in enumerate(self.order):
-            tap[i] = sum([index[a] * weights.strides[3 + a] for a in range(3)])
+        shape, strides = weights.shape, weights.strides
+        kernel = [shape[a] for a in range(3, 6)]
+        dense = [kernel[1] * kernel[2], kernel[2], 1]
+        if strides[1] % item != 0 or any(kernel[a] > 1 and strides[3 + a] != dense[a] * item for a in range(3)):
+            line = NULL
+        for t, index in enumerate(self.order):
+            tap[t] = sum([index[a] * (strides[3 + a] if line == NULL else dense[a] * item) for a in range(3)])
         with nogil:
-            for p in range(n_phases):
-                phase = &self.transposed.phase[p]
-                taps = phase.taps if phase.channels else 0
-                for group in range(plan.groups):
-                    for b in range(plan.n_blocks):
-                        rows = plan.filters - plan.first[b]
-                        gather_weights(packed, <const char *>weights.buf + group * weights.strides[0]
-                                       + plan.first[b] * weights.strides[1], weights.strides[1], weights.strides[2],
-                                       tap, taps, plan.channels, rows if rows < plan.width[b] else plan.width[b],
-                                       plan.width[b], plan.itemsize)
-                        packed += <Py_ssize_t>plan.channels * taps * plan.width[b] * plan.itemsize
-                tap += taps
+            for group in range(plan.groups):
+                for b in range(plan.n_blocks):
+                    t = 0
+                    for p in range(n_phases):
+                        phase = &self.transposed.phase[p]
+                        for i in range(phase.taps if phase.channels else 0):
+                            step[t] = <Py_ssize_t>phase.taps * plan.width[b] * item
+                            target[t] = packed + (
+                                self.transposed.weights_at[p] + group * phase.group_weights
+                                + <Py_ssize_t>plan.first[b] * plan.channels * phase.taps
+                                + <Py_ssize_t>i * plan.width[b]) * item
+                            t += 1
+                    rows = plan.filters - plan.first[b]
+                    pack_block(plan, <const char *>weights.buf + group * strides[0] + plan.first[b] * strides[1],
+                               strides + 1, rows if rows < plan.width[b] else plan.width[b], plan.width[b], tap, target,
+                               step, line)
+        free(tap)

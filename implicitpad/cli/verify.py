@@ -70,11 +70,13 @@ def show(results: list[Result], seconds: float) -> None:
     table.add_column("seconds", justify="right")
     table.add_column("compared with", overflow="fold")
     if wide:
-        table.add_column("statement", overflow="ellipsis", no_wrap=True)
+        table.add_column(
+            "statement", overflow="ellipsis", no_wrap=True, max_width=console.width - 95
+        )
     for (name, status), group in groupby(results, key=lambda result: (result.name, result.status)):
         rows = list(group)
         missing = status == ABSENT
-        row = [
+        row: list[Text | str] = [
             Text(name),
             Text(status, style=STYLE.get(status, "bold red")),
             "" if missing else f"{sum(row.instances for row in rows):,}",

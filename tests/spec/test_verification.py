@@ -127,7 +127,9 @@ def test_formulas_agree_with_counting(name):
     results = list(compare(replace(question, settings=lambda: few), implementations()))
     assert results
     assert [result.counterexample for result in results] == [None] * len(results)
-    assert all(result.status == "checked" and result.instances == len(few) for result in results)
+    assert all(result.status == "checked" for result in results)
+    assert all(0 < result.instances <= len(few) for result in results)
+    assert results[0].instances == len(few)
 
 
 def test_a_kernel_that_ignores_the_fill_is_refuted():
