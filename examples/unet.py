@@ -24,14 +24,17 @@ from skimage.io import imread
 import implicitpad as ip
 from implicitpad.nn import networks
 
-# Of the output, out of those that a U-Net of depth 4 gives: the image, and a larger field around it.
+# Of the output, out of those that a U-Net of depth 4 gives: the image, and a larger field.
 SIZES = (660, 564), (1668, 1572)
 TITLES = {"implicit": "implicit", "explicit": "explicit", "zeros": "zeros in every layer"}
+# Pooling windows of the U-Net that pads every layer lie as those of the other one when its input
+# starts so many positions inside the output of the other one; its sides are multiples of 16.
+SHIFT = 2
 TOLERANCE = 25  # grey levels by which the background varies
 
 
 def cell(size: tuple[int, int]) -> ip.PaddedArray:
-    """The image as core and background, in units of the background, bordered for outputs of `size`."""
+    """The image as core and background, in units of the latter, bordered for `size` outputs."""
     image = imread(Path(skimage.__file__).parent / "data" / "cell.png")[None, None]
     found = ip.PaddedArray.infer(image, tolerance=TOLERANCE)
     border = ip.required_padding(networks.unet(), size, image.shape[2:])
@@ -43,7 +46,9 @@ def run(way: str, size: tuple[int, int], width: int, result: Path) -> dict[str, 
     rng = np.random.default_rng(0)
     padding = 1 if way == "zeros" else 0
     network = networks.unet(width=width, padding=padding, rng=rng)
-    network(np.ones((1, 1, 188, 188) if not padding else (1, 1, 16, 16), np.float32))  # draw weights
+    network(
+        np.ones((1, 1, 188, 188) if not padding else (1, 1, 16, 16), np.float32)
+    )  # draw weights
     x = cell(size)
     before = _peak()
     start = time.perf_counter()
@@ -51,9 +56,10 @@ def run(way: str, size: tuple[int, int], width: int, result: Path) -> dict[str, 
         y = network(x)
     elif way == "explicit":
         y = network(x.materialize())
-    else:  # on the part that the output covers, whose sides must be multiples of 16
-        top, left = ((total - n) // 2 for total, n in zip(x.shape[2:], size, strict=True))
-        y = network(x[..., top : top + size[0] // 16 * 16, left : left + size[1] // 16 * 16].materialize())
+    else:
+        top, left = ((total - n) // 2 + SHIFT for total, n in zip(x.shape[2:], size, strict=True))
+        height, width = (n // 16 * 16 for n in size)
+        y = network(x[..., top : top + height, left : left + width].materialize())
     seconds = time.perf_counter() - start
     peak = _peak()
     np.save(result, np.asarray(y))
@@ -62,9 +68,12 @@ def run(way: str, size: tuple[int, int], width: int, result: Path) -> dict[str, 
 
 
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
-        1 if sys.platform == "darwin" else 1024
-    )
+    """Largest memory this process has held so far."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would also count the parent from before exec
+        (line,) = [s for s in status.read_text().splitlines() if s.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def figure(path: Path, results: dict[str, np.ndarray]) -> None:
@@ -87,7 +96,7 @@ def figure(path: Path, results: dict[str, np.ndarray]) -> None:
     same, zeros = results["implicit"][0, 0], results["zeros"][0, 0]
     axes[1].imshow(same, cmap="magma")
     axes[1].set_title("output, equal for implicit and explicit border")
-    difference = np.abs(zeros - same[: zeros.shape[0], : zeros.shape[1]])
+    difference = np.abs(zeros - same[SHIFT:, SHIFT:][: zeros.shape[0], : zeros.shape[1]])
     shown = axes[2].imshow(difference, cmap="magma", vmax=np.quantile(difference, 0.99))
     axes[2].set_title("what zeros in every layer change")
     fig.colorbar(shown, ax=axes[2], shrink=0.7)

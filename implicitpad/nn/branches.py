@@ -14,6 +14,7 @@ from ..padded.gradients import (
     crop_backward,
     elementwise_backward,
 )
+from ..padded.spans import within
 from .layer import Layer, Parameters, Pullback, Sequential, added
 from .layout import Layout, Row, View, as_padded, row
 
@@ -40,21 +41,21 @@ class _Branches(Layer):
     def __call__(self, x: Any) -> Any:
         before, _ = self._aligned(Layout.of(x))
         y = self.body(x)
-        side = self.shortcut(x[(..., *[slice(cut, None) for cut in before])])
+        side = self.shortcut(x[within([slice(cut, None) for cut in before])])
         rank = len(before)
         size = y.shape[-rank:]
         self._check_size(side.shape[-rank:], size)
-        return self.join(side[(..., *[slice(0, length) for length in size])], y, x)
+        return self.join(side[within([slice(0, length) for length in size])], y, x)
 
     def linearize(self, x: Any) -> tuple[Any, Pullback]:
         before, _ = self._aligned(Layout.of(x))
         y, body = self.body.linearize(x)
         rest = [span.total - cut for span, cut in zip(x.spans, before, strict=True)]
-        start = x[(..., *[slice(cut, None) for cut in before])]
+        start = x[within([slice(cut, None) for cut in before])]
         side, shortcut = self.shortcut.linearize(start)
         size = [span.total for span in y.spans]
         self._check_size([span.total for span in side.spans], size)
-        cut = side[(..., *[slice(0, length) for length in size])]
+        cut = side[within([slice(0, length) for length in size])]
         joined = self.join(cut, y, x)
 
         def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
@@ -93,8 +94,8 @@ class _Branches(Layer):
         ]
         if min(before) < 0:
             raise ValueError(
-                f"nn.{type(self).__name__}: the shortcut starts {-min(before)} positions inside the "
-                "body's outputs; give the body less padding or the shortcut more."
+                f"nn.{type(self).__name__}: the shortcut starts {-min(before)} positions inside "
+                "the body's outputs; give the body less padding or the shortcut more."
             )
         return before, body.size
 
@@ -131,7 +132,7 @@ class Residual(_Branches):
 
 
 class Skip(_Branches):
-    """shortcut(x) and body(x) concatenated on the channels, x first, cropped to fit: a U-Net's level.
+    """shortcut(x) and body(x) joined on the channels, x first, cropped to fit: a U-Net level.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ def added(a: Parameters, b: Parameters) -> Parameters:
 
 
 class Layer(ABC):
-    """A function of padded or ordinary arrays, (N, C, *spatial), that can be planned from shapes."""
+    """A function of padded or ordinary arrays (N, C, *spatial) that can be planned from shapes."""
 
     @abstractmethod
     def __call__(self, x: Any) -> Any:
@@ -74,7 +74,9 @@ class Sequential(Layer):
     """
 
     def __init__(self, *layers: Any) -> None:
-        self.layers = tuple([layer if isinstance(layer, Layer) else Pointwise(layer) for layer in layers])
+        self.layers = tuple(
+            [layer if isinstance(layer, Layer) else Pointwise(layer) for layer in layers]
+        )
 
     def __call__(self, x: Any) -> Any:
         for layer in self.layers:

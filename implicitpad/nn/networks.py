@@ -1,4 +1,4 @@
-"""Three well-known networks without the zeros they add in every layer: pad the input once instead."""
+"""Three well-known networks that pad nothing in their layers: pad the input once instead."""
 
 from __future__ import annotations
 

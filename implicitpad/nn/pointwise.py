@@ -133,7 +133,7 @@ class _Norm(Layer):
 
 
 class BatchNorm(_Norm):
-    """By `mean` and `variance` of each channel; None takes those of the batch, over the virtual area."""
+    """By `mean` and `variance` of each channel; None takes the batch's, over the virtual area."""
 
     def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
         super().__init__(channels, epsilon)
@@ -142,7 +142,13 @@ class BatchNorm(_Norm):
 
     def __call__(self, x: Any) -> Any:
         return through(
-            normalization.batch_norm, x, self.mean, self.variance, self.weight, self.bias, self.epsilon
+            normalization.batch_norm,
+            x,
+            self.mean,
+            self.variance,
+            self.weight,
+            self.bias,
+            self.epsilon,
         )
 
     def linearize(self, x: Any) -> tuple[Any, Pullback]:

@@ -31,7 +31,9 @@ class _Pool(Layer):
     ) -> None:
         name = f"nn.{type(self).__name__}"
         self.kernel_size = per_axis(name, "kernel_size", kernel_size, self._rank)
-        self.stride = self.kernel_size if stride is None else per_axis(name, "stride", stride, self._rank)
+        self.stride = (
+            self.kernel_size if stride is None else per_axis(name, "stride", stride, self._rank)
+        )
         self.padding = padding_widths(name, padding, self._rank)
         self.dilation = per_axis(name, "dilation", dilation, self._rank)
         self.ceil_mode = ceil_mode
@@ -90,7 +92,13 @@ class _AvgPool(_Pool):
     def __call__(self, x: Any) -> Any:
         pool = getattr(_pool, f"avg_pool{self._rank}d")
         return pool(
-            x, self.kernel_size, self.stride, self.padding, self.ceil_mode, False, dilation=self.dilation
+            x,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            False,
+            dilation=self.dilation,
         )
 
     def linearize(self, x: Any) -> tuple[Any, Pullback]:

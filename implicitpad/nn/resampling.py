@@ -76,7 +76,9 @@ class Upsample(Layer):
         factors = self._factors(layout.rank)
         linear = self.mode == "linear"
         views = [
-            v.through(2 if linear and f > 1 else 1, Fraction(1, f), Fraction(1, 2 * f) - Fraction(1, 2))
+            v.through(
+                2 if linear and f > 1 else 1, Fraction(1, f), Fraction(1, 2 * f) - Fraction(1, 2)
+            )
             for v, f in zip(layout.views, factors, strict=True)
         ]
         spans = []

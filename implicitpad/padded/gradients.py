@@ -19,7 +19,7 @@ import numpy as np
 from .array import PaddedArray
 from .elementwise import _aligned
 from .fills import tiled
-from .spans import Spans
+from .spans import Spans, within
 
 
 class PaddedGrad:
@@ -90,7 +90,8 @@ def folded(grad: Any, start: Sequence[int], shape: Sequence[int]) -> Any:
         period = shape[place]
         phase = (np.arange(grad.shape[place]) + first) % period
         parts = [
-            np.take(grad, np.flatnonzero(phase == p), axis=place).sum(axis=place) for p in range(period)
+            np.take(grad, np.flatnonzero(phase == p), axis=place).sum(axis=place)
+            for p in range(period)
         ]
         grad = np.stack(parts, axis=place)
     if len(shape) == rank + 2 and shape[0] == 1:
@@ -109,11 +110,13 @@ def returned(x: PaddedArray, box: Sequence[tuple[int, int]], grad: Any) -> Padde
             return PaddedGrad(core, folded(grad, start, x.fill.shape))
         inside.append(slice(low - first, high - first))
         source.append(slice(low - span.before, high - span.before))
-    core[(..., *source)] = grad[(..., *inside)]
-    if all(part.stop - part.start == n for part, n in zip(inside, grad.shape[-x.rank :], strict=True)):
+    core[within(source)] = grad[within(inside)]
+    if all(
+        part.stop - part.start == n for part, n in zip(inside, grad.shape[-x.rank :], strict=True)
+    ):
         return PaddedGrad(core, np.zeros(x.fill.shape, grad.dtype))
     rest = grad.copy()
-    rest[(..., *inside)] = 0
+    rest[within(inside)] = 0
     return PaddedGrad(core, folded(rest, start, x.fill.shape))
 
 
@@ -146,7 +149,9 @@ def elementwise_backward(
     return found
 
 
-def concatenate_backward(grad: PaddedGrad, arrays: Sequence[PaddedArray], spans: Spans) -> list[PaddedGrad]:
+def concatenate_backward(
+    grad: PaddedGrad, arrays: Sequence[PaddedArray], spans: Spans
+) -> list[PaddedGrad]:
     """Of joining on channels; `spans` are those of the result."""
     box = [(span.before, span.stop) for span in spans]
     found, first = [], 0
@@ -169,7 +174,7 @@ def crop_backward(
         for span, cut, length in zip(x.spans, before, size, strict=True)
     ]
     if grad.core.size:
-        core[(..., *kept)] = grad.core
+        core[within(kept)] = grad.core
     fill = np.roll(grad.fill, list(before), axis=tuple(range(-x.rank, 0)))
     return PaddedGrad(core, fill)
 

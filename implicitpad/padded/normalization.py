@@ -19,10 +19,10 @@ def batch_norm(
     bias: Any = None,
     epsilon: float = 1e-5,
 ) -> PaddedArray:
-    """Each channel by its given mean and variance, or by those of the batch over the virtual area."""
+    """Each channel by the mean and variance given, or by those of the batch."""
     if mean is None or variance is None:
         total = moments(x, tuple(range(x.ndim - x.rank - 1)))
-        mean, variance = total.mean, total.squares / total.count
+        mean, variance = total.mean, total.squares / total.number
     else:
         mean, variance = by_channel(x, mean), by_channel(x, variance)
     return _normalized(x, mean, variance, weight, bias, epsilon)
@@ -51,10 +51,13 @@ def group_moments(x: PaddedArray, groups: int) -> tuple[Any, Any]:
     means, squares = each.mean.reshape(grouped), each.squares.reshape(grouped)
     mean = means.mean(axis=axis, keepdims=True)
     spread = np.square(means - mean).sum(axis=axis, keepdims=True)
-    variance = squares.sum(axis=axis, keepdims=True) / each.count + spread
+    variance = squares.sum(axis=axis, keepdims=True) / each.number + spread
     variance = variance / (channels // groups)
     shape = each.mean.shape
-    return tuple(np.broadcast_to(a, grouped).reshape(shape) for a in (mean, variance))  # type: ignore[return-value]
+    return (
+        np.broadcast_to(mean, grouped).reshape(shape),
+        np.broadcast_to(variance, grouped).reshape(shape),
+    )
 
 
 def layer_norm(

@@ -13,7 +13,7 @@ from .._geometry import ConvGeometry
 from .array import PaddedArray
 from .fills import refuse, window
 from .gradients import PaddedGrad, check, folded, returned
-from .spans import Span, Spans, canonical
+from .spans import Span, Spans, canonical, within
 
 
 def conv_backward(
@@ -93,8 +93,8 @@ def transpose_backward(
         if x.n_pad and max(least - a.first, a.first + a.out - a.size * a.stride) > 0:
             refuse(
                 geometry.function,
-                f"outputs near the edge of spatial axis {number} miss taps, so that the fill's gradient "
-                "depends on their positions",
+                f"outputs near the edge of spatial axis {number} miss taps, so that the gradient "
+                "of the fill depends on their positions",
                 "extend() the input and pad as much more, as the forward rule says",
             )
     if x.n_pad:
@@ -162,22 +162,22 @@ def avg_pool_backward(grad: PaddedGrad, x: PaddedArray, axes: Sequence[Any]) -> 
     def spread(g: Any, array: Any, padding: Any) -> Any:
         widths = padding or [(0, 0)] * x.rank
         whole = [n + a + b for n, (a, b) in zip(array.shape[-x.rank :], widths, strict=True)]
-        count = np.ones((1,) * x.rank, int)
+        count: Any = np.ones((1,) * x.rank, int)
         for axis, (a, (before, _)) in enumerate(zip(axes, widths, strict=True)):
             place = np.arange(g.shape[axis - x.rank])[:, None] * a.stride - before
             taps = place + np.arange(a.kernel) * a.dilation
             inside = ((taps >= 0) & (taps < array.shape[axis - x.rank])).sum(1)
             count = count * inside.reshape((-1,) + (1,) * (x.rank - axis - 1))
-        out = np.zeros(array.shape[: -x.rank] + tuple(whole), g.dtype)
+        out: Any = np.zeros(array.shape[: -x.rank] + tuple(whole), g.dtype)
         share = g / count.astype(g.dtype)
         for taps in np.ndindex(*[a.kernel for a in axes]):
             index = [
                 slice(k * a.dilation, k * a.dilation + (m - 1) * a.stride + 1, a.stride)
                 for k, a, m in zip(taps, axes, g.shape[-x.rank :], strict=True)
             ]
-            out[(..., *index)] += share
+            out[within(index)] += share
         inner = [slice(a, n - b) for n, (a, b) in zip(whole, widths, strict=True)]
-        return out[(..., *inner)]
+        return out[within(inner)]
 
     return _pool_backward(grad, x, axes, spread)
 
@@ -240,5 +240,5 @@ def _unextended(grad: PaddedGrad, x: PaddedArray, widths: Sequence[tuple[int, in
         for span, (before, after) in zip(x.spans, widths, strict=True)
     ]
     if grad.core.size:
-        core[(..., *kept)] = grad.core
+        core[within(kept)] = grad.core
     return PaddedGrad(core, fill)
