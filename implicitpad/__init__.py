@@ -27,7 +27,7 @@ from ._threads import get_num_threads, set_num_threads
 from ._transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from ._windows import Windows, pad, windows
 from .nn.plan import plan, required_padding
-from .padded import PaddedArray
+from .padded import PaddedArray, PaddedGrad
 
 __all__ = [
     "Conv1d",
@@ -37,6 +37,7 @@ __all__ = [
     "Cost",
     "Gradients",
     "PaddedArray",
+    "PaddedGrad",
     "PoolGradients",
     "ReceptiveField",
     "Windows",

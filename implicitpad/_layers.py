@@ -96,7 +96,14 @@ class _Conv:
         from .padded.windows import conv
 
         return conv(
-            name, self._rank, input, self._weight, self._bias, out=out, pack=self._pack, **self._options
+            name,
+            self._rank,
+            input,
+            self._weight,
+            self._bias,
+            out=out,
+            pack=self._pack,
+            **self._options,
         )
 
     def _plan(self, name: str, key: Any, input: Any) -> ConvGeometry:

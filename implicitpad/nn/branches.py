@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from .layer import Layer, Sequential
+from ..padded.gradients import (
+    PaddedGrad,
+    concatenate_backward,
+    crop_backward,
+    elementwise_backward,
+)
+from ..padded.spans import within
+from .layer import Layer, Parameters, Pullback, Sequential, added
 from .layout import Layout, Row, View, as_padded, row
 
 
@@ -34,11 +41,35 @@ class _Branches(Layer):
     def __call__(self, x: Any) -> Any:
         before, _ = self._aligned(Layout.of(x))
         y = self.body(x)
-        side = self.shortcut(x[(..., *[slice(cut, None) for cut in before])])
+        side = self.shortcut(x[within([slice(cut, None) for cut in before])])
         rank = len(before)
         size = y.shape[-rank:]
         self._check_size(side.shape[-rank:], size)
-        return self.join(side[(..., *[slice(0, length) for length in size])], y, x)
+        return self.join(side[within([slice(0, length) for length in size])], y, x)
+
+    def linearize(self, x: Any) -> tuple[Any, Pullback]:
+        before, _ = self._aligned(Layout.of(x))
+        y, body = self.body.linearize(x)
+        rest = [span.total - cut for span, cut in zip(x.spans, before, strict=True)]
+        start = x[within([slice(cut, None) for cut in before])]
+        side, shortcut = self.shortcut.linearize(start)
+        size = [span.total for span in y.spans]
+        self._check_size([span.total for span in side.spans], size)
+        cut = side[within([slice(0, length) for length in size])]
+        joined = self.join(cut, y, x)
+
+        def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
+            grads = self.part(grad, cut, y, joined)
+            through_body, own = body(grads[1])
+            uncut = crop_backward(grads[0], side, [0] * side.rank, size)
+            through_side, more = shortcut(uncut)
+            return through_body + crop_backward(through_side, x, before, rest), added(own, more)
+
+        return joined, pullback
+
+    def part(self, grad: PaddedGrad, side: Any, y: Any, joined: Any) -> list[PaddedGrad]:
+        """The gradients of both branches."""
+        raise TypeError(f"nn.{type(self).__name__}: a block must define how gradients part.")
 
     def trace(self, layout: Layout, rows: list[Row] | None = None) -> Layout:
         before, size = self._aligned(layout)
@@ -63,8 +94,8 @@ class _Branches(Layer):
         ]
         if min(before) < 0:
             raise ValueError(
-                f"nn.{type(self).__name__}: the shortcut starts {-min(before)} positions inside the "
-                "body's outputs; give the body less padding or the shortcut more."
+                f"nn.{type(self).__name__}: the shortcut starts {-min(before)} positions inside "
+                "the body's outputs; give the body less padding or the shortcut more."
             )
         return before, body.size
 
@@ -95,9 +126,13 @@ class Residual(_Branches):
     def join(self, side: Any, y: Any, x: Any) -> Any:
         return side + y
 
+    def part(self, grad: PaddedGrad, side: Any, y: Any, joined: Any) -> list[PaddedGrad]:
+        one = [lambda a, b: 1] * 2
+        return [part for part in elementwise_backward(grad, [side, y], one) if part is not None]
+
 
 class Skip(_Branches):
-    """shortcut(x) and body(x) concatenated on the channels, x first, cropped to fit: a U-Net's level.
+    """shortcut(x) and body(x) joined on the channels, x first, cropped to fit: a U-Net level.
 
     Parameters
     ----------
@@ -108,6 +143,9 @@ class Skip(_Branches):
 
     def join(self, side: Any, y: Any, x: Any) -> Any:
         return np.concatenate([side, y], axis=as_padded(x).ndim - as_padded(x).rank - 1)
+
+    def part(self, grad: PaddedGrad, side: Any, y: Any, joined: Any) -> list[PaddedGrad]:
+        return concatenate_backward(grad, [side, y], joined.spans)
 
     def channels(self, side: int, body: int) -> int:
         return side + body

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _layers
+from .. import _backward, _layers
 from .._arguments import integer, per_axis
 from .._geometry import window_axes
-from .layer import Layer
+from ..padded.gradients import PaddedGrad
+from .layer import Layer, Parameters, Pullback
 from .layout import Layout
 
 
@@ -125,6 +126,21 @@ class _Conv(_Weighted):
                 **self._options,
             )
         return self._planned(x)
+
+    def linearize(self, x: Any) -> tuple[Any, Pullback]:
+        backward = getattr(_backward, f"conv{self._rank}d_backward")
+
+        def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
+            found = backward(
+                grad, x, self.weight, stride=self.stride, padding=self.padding,
+                dilation=self.dilation, groups=self.groups, padding_mode=self.padding_mode,
+            )  # fmt: skip
+            parameters: Parameters = {(self, "weight"): found.weight}
+            if self.bias is not None:
+                parameters[self, "bias"] = found.bias
+            return found.input, parameters
+
+        return self(x), pullback
 
     def follow(self, layout: Layout) -> Layout:
         name = f"nn.{type(self).__name__}"

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
+from ..padded.gradients import PaddedGrad
 from .layout import Layout, Row, row
+
+Parameters = dict[tuple["Layer", str], Any]
+Pullback = Callable[[PaddedGrad], tuple[PaddedGrad, Parameters]]
+
+
+def added(a: Parameters, b: Parameters) -> Parameters:
+    """Gradients of parameters; a layer used twice sums them."""
+    return {**a, **{key: a[key] + value if key in a else value for key, value in b.items()}}
 
 
 class Layer(ABC):
-    """A function of padded or ordinary arrays, (N, C, *spatial), that can be planned from shapes."""
+    """A function of padded or ordinary arrays (N, C, *spatial) that can be planned from shapes."""
 
     @abstractmethod
     def __call__(self, x: Any) -> Any:
@@ -31,6 +40,14 @@ class Layer(ABC):
         if rows is not None:
             rows.append(row(repr(self), layout, self.work(layout)))
         return layout
+
+    def linearize(self, x: Any) -> tuple[Any, Pullback]:
+        """The output, and the function that takes its gradient back.
+
+        ``pullback(grad)`` takes the `PaddedGrad` of the output and returns that of the input, and a
+        dict of the gradients of parameters, keyed by (layer, name). `x` is a PaddedArray.
+        """
+        raise TypeError(f"nn.{type(self).__name__}: this layer has no gradient rule; leave it out.")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -57,12 +74,29 @@ class Sequential(Layer):
     """
 
     def __init__(self, *layers: Any) -> None:
-        self.layers = tuple([layer if isinstance(layer, Layer) else Pointwise(layer) for layer in layers])
+        self.layers = tuple(
+            [layer if isinstance(layer, Layer) else Pointwise(layer) for layer in layers]
+        )
 
     def __call__(self, x: Any) -> Any:
         for layer in self.layers:
             x = layer(x)
         return x
+
+    def linearize(self, x: Any) -> tuple[Any, Pullback]:
+        backs = []
+        for layer in self.layers:
+            x, back = layer.linearize(x)
+            backs.append(back)
+
+        def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
+            found: Parameters = {}
+            for back in reversed(backs):
+                grad, more = back(grad)
+                found = added(found, more)
+            return grad, found
+
+        return x, pullback
 
     def trace(self, layout: Layout, rows: list[Row] | None = None) -> Layout:
         for layer in self.layers:

@@ -22,7 +22,7 @@ class View:
     centre: Fraction = Fraction(0)
 
     def through(self, size: Fraction | int, step: Fraction, centre: Fraction) -> View:
-        """After a layer whose output i sees `size` positions around `centre` + i `step` of its input."""
+        """After a layer whose output i sees `size` positions around `centre` + i `step`."""
         return View(
             self.size + (size - 1) * self.jump, self.jump * step, self.centre + centre * self.jump
         )
@@ -86,7 +86,8 @@ class Layout:
     def joined(self, other: Layout, channels: int) -> Layout:
         """Combined with an array of the same virtual size."""
         views = [
-            replace(a, size=max(a.size, b.size)) for a, b in zip(self.views, other.views, strict=True)
+            replace(a, size=max(a.size, b.size))
+            for a, b in zip(self.views, other.views, strict=True)
         ]
         period = [math.lcm(*pair) for pair in zip(self.period, other.period, strict=True)]
         return self.moved(union([self.spans, other.spans]), views, period, channels)

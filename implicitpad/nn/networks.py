@@ -1,4 +1,4 @@
-"""Three well-known networks without the zeros they add in every layer: pad the input once instead."""
+"""Three well-known networks that pad nothing in their layers: pad the input once instead."""
 
 from __future__ import annotations
 
@@ -50,9 +50,17 @@ def resnet50(in_channels: int = 3, *, rng: Any = None) -> Sequential:
 
 
 def unet(
-    in_channels: int = 1, out_channels: int = 2, width: int = 64, depth: int = 4, *, rng: Any = None
+    in_channels: int = 1,
+    out_channels: int = 2,
+    width: int = 64,
+    depth: int = 4,
+    *,
+    padding: int = 0,
+    rng: Any = None,
 ) -> Sequential:
     """The U-Net, whose convolutions are unpadded from the start: 572 pixels in, 388 out.
+
+    With ``padding=1`` it is the usual variant that pads in every layer and crops nothing.
 
     References
     ----------
@@ -60,7 +68,7 @@ def unet(
     Segmentation, 2015, arXiv:1505.04597, figure 1.
     """
     return Sequential(
-        *_level(in_channels, width, depth, rng), Conv2d(width, out_channels, 1, rng=rng)
+        *_level(in_channels, width, depth, padding, rng), Conv2d(width, out_channels, 1, rng=rng)
     )
 
 
@@ -78,17 +86,18 @@ def _bottleneck(channels: int, width: int, stride: int, rng: Any) -> Residual:
     )  # fmt: skip
 
 
-def _level(in_channels: int, width: int, depth: int, rng: Any) -> list[Layer]:
+def _level(in_channels: int, width: int, depth: int, padding: int, rng: Any) -> list[Layer]:
     """One resolution of a U-Net and all below it."""
-    layers = _twice(in_channels, width, rng)
+    layers = _twice(in_channels, width, padding, rng)
     if depth:
-        below = _level(width, 2 * width, depth - 1, rng)
+        below = _level(width, 2 * width, depth - 1, padding, rng)
         up = ConvTranspose2d(2 * width, width, 2, 2, rng=rng)
-        layers += [Skip(MaxPool2d(2), *below, up), *_twice(2 * width, width, rng)]
+        layers += [Skip(MaxPool2d(2), *below, up), *_twice(2 * width, width, padding, rng)]
     return layers
 
 
-def _twice(in_channels: int, width: int, rng: Any) -> list[Layer]:
+def _twice(in_channels: int, width: int, padding: int, rng: Any) -> list[Layer]:
     return [
-        Conv2d(in_channels, width, 3, rng=rng), ReLU(), Conv2d(width, width, 3, rng=rng), ReLU()
+        Conv2d(in_channels, width, 3, padding=padding, rng=rng), ReLU(),
+        Conv2d(width, width, 3, padding=padding, rng=rng), ReLU(),
     ]  # fmt: skip

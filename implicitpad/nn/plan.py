@@ -6,13 +6,23 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-
 from .._arguments import per_axis
 from ..padded.spans import Span
 from .layer import Layer, Sequential
 from .layout import Layout, Row, View
 
-_HEADINGS = ("layer", "virtual shape", "core", "pad", "fill", "sees", "MACs", "explicit", "bytes", "explicit")
+_HEADINGS = (
+    "layer",
+    "virtual shape",
+    "core",
+    "pad",
+    "fill",
+    "sees",
+    "MACs",
+    "explicit",
+    "bytes",
+    "explicit",
+)
 
 
 class Plan:
@@ -57,7 +67,9 @@ class Plan:
 
     def _line(self, row: Row) -> tuple[str, ...]:
         layout = row.layout
-        pads = [f"{s.before}" if s.before == s.after else f"{s.before}+{s.after}" for s in layout.spans]
+        pads = [
+            f"{s.before}" if s.before == s.after else f"{s.before}+{s.after}" for s in layout.spans
+        ]
         pad = " ".join(pads[:1] if len(set(pads)) == 1 else pads)
         fill = str(layout.lead[-1])
         if any(length > 1 for length in layout.period):
@@ -107,13 +119,13 @@ def plan(network: Layer, input: Any) -> Plan:
     >>> import numpy as np
     >>> import implicitpad as ip
     >>> net = ip.nn.Sequential(ip.nn.Conv2d(1, 8, 3), np.tanh, ip.nn.Conv2d(8, 8, 3, stride=2))
-    >>> ip.plan(net, ip.PaddedArray(np.zeros((1, 1, 64, 64), np.float32), 480, fill=1))
-    layer                    virtual shape   core   pad  fill  sees  MACs  explicit  bytes  explicit
-    input                    1×1×1024×1024  64×64   480     1   1×1                   16 K       4 M
-    Conv2d(1, 8, 3)          1×8×1022×1022  66×66   478     8   3×3   306 K   71.7 M   136 K     31.9 M
-    tanh                     1×8×1022×1022  66×66   478     8   3×3                  136 K    31.9 M
-    Conv2d(8, 8, 3, stride=2)  1×8×510×510  34×34   238     8   5×5   652 K   143 M   36.1 K    7.94 M
-    total                                                             958 K   214 M   136 K    31.9 M
+    >>> plan = ip.plan(net, ip.PaddedArray(np.zeros((1, 1, 64, 64), np.float32), 480, fill=1))
+    >>> plan.macs, plan.macs_explicit
+    (979776, 225015552)
+    >>> [row.layout.core for row in plan.rows]
+    [(66, 66), (66, 66), (34, 34)]
+
+    ``print(plan)`` shows the table.
     """
     _check_network("plan", network)
     start = Layout.of(input)
@@ -179,7 +191,6 @@ def required_padding(
             break
         high = [2 * total for total in high]
     else:
-        network.trace(Layout(lead, tuple(Span(0, n, 0) for n in high), (1,) * rank, (View(),) * rank))
         raise ValueError(f"{name}: no input gives outputs of size {wanted}; pass another size.")
     pads = []
     for axis in range(rank):
@@ -201,8 +212,8 @@ def required_padding(
         total = _largest(outputs, high, axis, top, wanted[axis]) if top < image[axis] else top
         if total < image[axis]:
             raise ValueError(
-                f"{name}: {wanted[axis]} outputs see only {total} positions on spatial axis {axis}, "
-                f"the image has {image[axis]}; crop it or ask for more outputs."
+                f"{name}: {wanted[axis]} outputs see only {total} positions on spatial axis {axis} "
+                f"and the image has {image[axis]}; crop it or ask for more outputs."
             )
         border = max(top, image[axis]) - image[axis]
         pads.append((border // 2, border - border // 2))
@@ -241,7 +252,8 @@ def _channels(network: Layer) -> int:
 def _children(network: Layer) -> tuple[Layer, ...]:
     if isinstance(network, Sequential):
         return network.layers
-    return (network.body,) if isinstance(getattr(network, "body", None), Layer) else ()
+    body = getattr(network, "body", None)
+    return (body,) if isinstance(body, Layer) else ()
 
 
 def _number(value: Any) -> str:

@@ -8,8 +8,11 @@ from typing import Any, ClassVar
 
 from .. import _pool
 from .._arguments import padding_widths, per_axis
+from .._geometry import Axis
 from .._pool_geometry import pool_axes
-from .layer import Layer
+from ..padded.gradients import PaddedGrad
+from ..padded.window_gradients import avg_pool_backward, max_pool_backward
+from .layer import Layer, Parameters, Pullback
 from .layout import Layout
 
 
@@ -28,10 +31,19 @@ class _Pool(Layer):
     ) -> None:
         name = f"nn.{type(self).__name__}"
         self.kernel_size = per_axis(name, "kernel_size", kernel_size, self._rank)
-        self.stride = self.kernel_size if stride is None else per_axis(name, "stride", stride, self._rank)
+        self.stride = (
+            self.kernel_size if stride is None else per_axis(name, "stride", stride, self._rank)
+        )
         self.padding = padding_widths(name, padding, self._rank)
         self.dilation = per_axis(name, "dilation", dilation, self._rank)
         self.ceil_mode = ceil_mode
+
+    def _axes(self, x: Any) -> tuple[Axis, ...]:
+        """Of a layout or array."""
+        return pool_axes(
+            f"nn.{type(self).__name__}", self._rank, x, self.kernel_size, self.stride,
+            self.padding, self.dilation, self.ceil_mode, "constant",
+        )  # fmt: skip
 
     def follow(self, layout: Layout) -> Layout:
         if layout.rank != self._rank:
@@ -39,10 +51,7 @@ class _Pool(Layer):
                 f"nn.{type(self).__name__}: input must have {self._rank} spatial axes, got shape "
                 f"{layout.shape}; pass such an input."
             )
-        axes = pool_axes(
-            f"nn.{type(self).__name__}", self._rank, layout, self.kernel_size, self.stride,
-            self.padding, self.dilation, self.ceil_mode, "constant",
-        )  # fmt: skip
+        axes = self._axes(layout)
         spans = [
             span.windows(a.kernel, a.stride, a.dilation, a.before, a.out)
             for span, a in zip(layout.spans, axes, strict=True)
@@ -63,6 +72,19 @@ class _MaxPool(_Pool):
         pool = getattr(_pool, f"max_pool{self._rank}d")
         return pool(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
+    def linearize(self, x: Any) -> tuple[Any, Pullback]:
+        pool = getattr(_pool, f"max_pool{self._rank}d")
+
+        def run(array: Any, padding: Any) -> Any:
+            return pool(
+                array, self.kernel_size, self.stride, padding or 0, self.dilation, False, True
+            )[1]
+
+        def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
+            return max_pool_backward(grad, x, self._axes(x), run), {}
+
+        return self(x), pullback
+
 
 class _AvgPool(_Pool):
     """Averages of what the windows see: positions outside the array do not count."""
@@ -70,8 +92,17 @@ class _AvgPool(_Pool):
     def __call__(self, x: Any) -> Any:
         pool = getattr(_pool, f"avg_pool{self._rank}d")
         return pool(
-            x, self.kernel_size, self.stride, self.padding, self.ceil_mode, False, dilation=self.dilation
+            x,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            False,
+            dilation=self.dilation,
         )
+
+    def linearize(self, x: Any) -> tuple[Any, Pullback]:
+        return self(x), lambda grad: (avg_pool_backward(grad, x, self._axes(x)), {})
 
 
 class MaxPool1d(_MaxPool):

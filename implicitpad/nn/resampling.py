@@ -9,9 +9,10 @@ import numpy as np
 
 from .._arguments import per_axis
 from ..padded import resizing
+from ..padded.gradients import repeat_backward
 from ..padded.pooling import global_average, global_maximum
 from ..padded.spans import Span
-from .layer import Layer
+from .layer import Layer, Pullback
 from .layout import Layout, View, as_padded, through
 
 
@@ -65,11 +66,19 @@ class Upsample(Layer):
         sizes = [n * f for n, f in zip(x.shape[-len(factors) :], factors, strict=True)]
         return through(resizing.interpolate, x, sizes)
 
+    def linearize(self, x: Any) -> tuple[Any, Pullback]:
+        if self.mode != "nearest":
+            return super().linearize(x)
+        factors = self._factors(x.rank)
+        return self(x), lambda grad: (repeat_backward(grad, x, factors), {})
+
     def follow(self, layout: Layout) -> Layout:
         factors = self._factors(layout.rank)
         linear = self.mode == "linear"
         views = [
-            v.through(2 if linear and f > 1 else 1, Fraction(1, f), Fraction(1, 2 * f) - Fraction(1, 2))
+            v.through(
+                2 if linear and f > 1 else 1, Fraction(1, f), Fraction(1, 2 * f) - Fraction(1, 2)
+            )
             for v, f in zip(layout.views, factors, strict=True)
         ]
         spans = []

@@ -8,11 +8,14 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .. import _transpose
+from .. import _backward, _conv, _transpose
 from .._arguments import integer, padding_widths, per_axis
-from .._geometry_transpose import transpose_geometry
+from .._geometry_transpose import TransposeGeometry, transpose_geometry
+from ..padded.gradients import PaddedGrad
 from ..padded.spans import Span
+from ..padded.window_gradients import transpose_backward
 from .convolutions import _short, _Weighted
+from .layer import Parameters, Pullback
 from .layout import Layout
 
 
@@ -62,11 +65,34 @@ class _ConvTranspose(_Weighted):
             self.output_padding, self.groups, self.dilation,
         )  # fmt: skip
 
-    def follow(self, layout: Layout) -> Layout:
-        geometry = transpose_geometry(
+    def linearize(self, x: Any) -> tuple[Any, Pullback]:
+        rank = self._rank
+        convolve = getattr(_conv, f"conv{rank}d")
+        backward = getattr(_backward, f"conv{rank}d_backward")
+        options = {"stride": self.stride, "dilation": self.dilation, "groups": self.groups}
+
+        def run(grad: Any, array: Any, crop: Any) -> tuple[Any, Any]:
+            # The transpose of a transposed convolution is the convolution with the same weights.
+            inner = convolve(grad, self.weight, padding=crop, **options)
+            needs = ("weight",)
+            found = backward(array, grad, self.weight, padding=crop, needs=needs, **options)
+            return inner, found.weight
+
+        def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
+            found, weight, bias = transpose_backward(self._geometry(x), grad, x, run)
+            parameters: Parameters = {(self, "weight"): weight}
+            if self.bias is not None:
+                parameters[self, "bias"] = bias
+            return found, parameters
+
+        return self(x), pullback
+
+    def _geometry(self, x: Any) -> TransposeGeometry:
+        """Of a layout or array."""
+        return transpose_geometry(
             f"nn.{type(self).__name__}",
             self._rank,
-            _Array(layout.shape, self._dtype),
+            _Array(x.shape, self._dtype),
             _Array(self._shape, self._dtype),
             None,
             stride=self.stride,
@@ -75,7 +101,9 @@ class _ConvTranspose(_Weighted):
             groups=self.groups,
             dilation=self.dilation,
         )
-        axes = geometry.axes
+
+    def follow(self, layout: Layout) -> Layout:
+        axes = self._geometry(layout).axes
         if all(span.size == span.total for span in layout.spans):
             spans = tuple([Span(0, a.out, 0) for a in axes])
         else:

@@ -1,5 +1,6 @@
-"""Padding carried through a network: an array is its core, the width of its border, and the fill."""
+"""Padding carried through a network: an array as core, width of the border, and fill."""
 
 from .array import PaddedArray
+from .gradients import PaddedGrad
 
-__all__ = ["PaddedArray"]
+__all__ = ["PaddedArray", "PaddedGrad"]

@@ -12,7 +12,7 @@ from .._arguments import padding_widths
 from .._backend import as_array, backend_of
 from .fills import as_fill, bounds, merged, refuse, tiled
 from .indexing import indexed, sliced
-from .spans import Span, Spans, canonical, shell_count
+from .spans import Span, Spans, canonical, shell_count, within
 
 
 class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -71,10 +71,11 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
     (128, 32000000)
     """
 
-    __slots__ = ("_core", "_fill", "_spans")
+    __slots__ = ("_core", "_fill", "_is_view", "_spans")
     _core: Any
     _fill: Any
     _spans: Spans
+    _is_view: bool  # shares its core with another array, whose fill would not follow a change
 
     def __init__(self, core: Any, pad: Any = 0, fill: Any = 0) -> None:
         name = "PaddedArray"
@@ -87,8 +88,8 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
         lead = core.ndim - rank
         if rank < 1 or lead not in (1, 2):
             raise ValueError(
-                f"{name}: core must have shape (N, C, *spatial) or (C, *spatial) with one item of pad "
-                f"per spatial axis, got core.shape={core.shape} and pad={pad!r}; pass "
+                f"{name}: core must have shape (N, C, *spatial) or (C, *spatial) with one item of "
+                f"pad per spatial axis, got core.shape={core.shape} and pad={pad!r}; pass "
                 "one (before, after) pair per spatial axis."
             )
         widths = padding_widths(name, pad, rank)
@@ -98,12 +99,16 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
             )
         spans = [Span(b, n, a) for (b, a), n in zip(widths, core.shape[lead:], strict=True)]
         self._set(core, spans, as_fill(name, fill, core, rank))
+        self._is_view = False
 
     @classmethod
-    def _make(cls, core: Any, spans: Iterable[Span], fill: Any) -> PaddedArray:
+    def _make(
+        cls, core: Any, spans: Iterable[Span], fill: Any, is_view: bool = False
+    ) -> PaddedArray:
         """From parts that fit; where the core is empty only its leading shape is read."""
         x = cls.__new__(cls)
         x._set(core, spans, fill)
+        x._is_view = is_view
         return x
 
     def _set(self, core: Any, spans: Iterable[Span], fill: Any) -> None:
@@ -140,8 +145,7 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def lead(self) -> tuple[int, ...]:
         """(N, C), or (C,) without a batch."""
-        shape: tuple[int, ...] = self._core.shape[: -self.rank]
-        return shape
+        return tuple(self._core.shape[: -self.rank])
 
     @property
     def spans(self) -> Spans:
@@ -150,8 +154,7 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def period(self) -> tuple[int, ...]:
         """Period of the fill on each spatial axis; 1 for a constant."""
-        period: tuple[int, ...] = self._fill.shape[-self.rank :]
-        return period
+        return tuple(self._fill.shape[-self.rank :])
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -188,7 +191,8 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
             fill = f"{'×'.join(map(str, self._fill.shape))} values"
         core = tuple(span.size for span in self._spans)
         start = tuple(span.before for span in self._spans)
-        return f"PaddedArray(shape={self.shape}, core={core} at {start}, fill={fill}, dtype={self.dtype})"
+        where = f"core={core} at {start}, fill={fill}"
+        return f"PaddedArray(shape={self.shape}, {where}, dtype={self.dtype})"
 
     def __bool__(self) -> bool:
         raise ValueError(
@@ -225,7 +229,7 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
                 return out
             target.append(slice(first - start, last - start))
             source.append(slice(first - span.before, last - span.before))
-        out[(..., *target)] = self._core[(..., *source)]
+        out[within(target)] = self._core[within(source)]
         return out
 
     # Moving the border
@@ -281,7 +285,7 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
             moved = Span.of(span.before + start, span.before + stop, span.total)
             spans = (*x._spans[:axis], moved, *x._spans[axis + 1 :])
             x = PaddedArray._make(x._core[index], spans, x._fill)
-        return PaddedArray._make(x._core, x._spans, merged(x._fill, self.rank))
+        return PaddedArray._make(x._core, x._spans, merged(x._fill, self.rank), True)
 
     @classmethod
     def infer(
@@ -295,8 +299,8 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
         fill : number or shape (C,), optional
             The background; the first corner of the first sample if left out.
         tolerance : number
-            The border may differ by as much from the fill, and is replaced by it: no element changes
-            by more. 0 means equal in every bit.
+            The border may differ by as much from the fill, and is replaced by it: no element
+            changes by more. 0 means equal in every bit.
         batched : bool
             Whether `array` has a batch axis.
 
@@ -319,22 +323,23 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
         array = as_array(name, "array", array)
         rank = array.ndim - 1 - bool(batched)
         if rank < 1 or 0 in array.shape:
+            wanted = "(N, C, *spatial)" if batched else "(C, *spatial)"
             raise ValueError(
-                f"{name}: array must have shape {'(N, C, *spatial)' if batched else '(C, *spatial)'} "
+                f"{name}: array must have shape {wanted} "
                 f"and no empty axis, got {array.shape}; add axes or pass batched={not batched}."
             )
         if fill is None:
-            corner = array[(..., *(slice(0, 1),) * rank)]
+            corner = array[within((slice(0, 1),) * rank)]
             value = corner[:1].copy() if batched else corner.copy()
         else:
             value = as_fill(name, fill, array, rank)
         ends = bounds(array, value, rank, tolerance)
         spans = [Span.of(*pair, size) for pair, size in zip(ends, array.shape[-rank:], strict=True)]
-        core = array[(..., *(slice(*pair) for pair in ends))]
+        core = array[within([slice(*pair) for pair in ends])]
         return cls._make(core, spans, value)
 
     def __getitem__(self, key: Any) -> Any:
-        """Slices and integers on spatial axes; slices, and an index array, on batch and channels."""
+        """Slices and integers in space; slices, and an index array, on batch and channels."""
         return indexed(self, key)
 
     # NumPy
@@ -342,7 +347,7 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
     def astype(self, dtype: Any) -> PaddedArray:
         from .elementwise import elementwise
 
-        return elementwise("astype", lambda a: a.astype(dtype), self)  # type: ignore[no-any-return]
+        return elementwise("astype", lambda a: a.astype(dtype), self)
 
     def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
         return np.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)

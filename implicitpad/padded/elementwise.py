@@ -11,7 +11,7 @@ import numpy as np
 
 from .array import PaddedArray
 from .fills import refuse, tiled
-from .spans import Span, Spans, union
+from .spans import Span, Spans, union, within
 
 
 def apply_ufunc(
@@ -35,6 +35,13 @@ def apply_ufunc(
             "its result depends on the position in the border",
             "materialize() first",
         )
+    for target in out or ():
+        if isinstance(target, PaddedArray) and target._is_view:
+            refuse(
+                name,
+                "out is a view of another PaddedArray, whose border would not follow",
+                "drop out= (write a = a + b instead of a += b)",
+            )
     if out is None:
         return elementwise(name, lambda *a: ufunc(*a, **options), *inputs)
     if (in_place := _in_place(ufunc, inputs, out, options)) is not None:
@@ -68,12 +75,12 @@ def elementwise(name: str, function: Callable[..., Any], *operands: Any) -> Any:
 def _joined(core: Any, spans: Spans, fill: Any) -> PaddedArray:
     fill = fill.reshape((1,) * (core.ndim - fill.ndim) + fill.shape)
     channel = core.ndim - len(spans) - 1
-    shape = fill.shape[:channel] + (core.shape[channel],) + fill.shape[channel + 1 :]
+    shape = (*fill.shape[:channel], core.shape[channel], *fill.shape[channel + 1 :])
     return PaddedArray._make(core, spans, np.broadcast_to(fill, shape))
 
 
 def _aligned(name: str, operands: Sequence[Any]) -> tuple[list[Any], Spans, list[int]]:
-    """Operands that fit together, the union of their cores, and the common period of their fills."""
+    """Operands that fit together, the union of their cores, and their common period."""
     padded = [a for a in operands if isinstance(a, PaddedArray)]
     sizes = {tuple([span.total for span in a.spans]) for a in padded}
     if len(sizes) > 1:  # arrays of virtual size 1 broadcast
@@ -118,7 +125,7 @@ def _in_place(
     target = out[0]
     if len(out) != 1 or not isinstance(target, PaddedArray):
         return None
-    given, spans, period = _aligned(f"np.{ufunc.__name__}", inputs)
+    given, spans, _ = _aligned(f"np.{ufunc.__name__}", inputs)
     padded = [a for a in given if isinstance(a, PaddedArray)]
     if (
         any(a.spans != target.spans or a.lead != target.lead for a in padded)
@@ -144,7 +151,7 @@ def _in_place(
 def _only_fill(x: PaddedArray) -> PaddedArray:
     """The border alone."""
     spans = [Span(span.total, 0, 0) for span in x.spans]
-    return PaddedArray._make(x.core[(..., *(slice(0, 0),) * x.rank)], spans, x.fill)
+    return PaddedArray._make(x.core[within((slice(0, 0),) * x.rank)], spans, x.fill)
 
 
 def _store(name: str, out: Any, value: PaddedArray) -> None:

@@ -20,7 +20,7 @@ def as_fill(function: str, fill: Any, core: Any, rank: int) -> Any:
     given = fill if hasattr(fill, "shape") else np.asarray(fill)
     if given.dtype.kind not in "biufcV":
         raise TypeError(
-            f"{function}: fill must be a number or an array of numbers, got {fill!r}; pass a number."
+            f"{function}: fill must be a number or numbers, got {fill!r}; pass a number."
         )
     values = given
     if values.ndim == 0:
@@ -37,8 +37,8 @@ def as_fill(function: str, fill: Any, core: Any, rank: int) -> Any:
         or 0 in values.shape[len(lead) :]
     ):
         raise ValueError(
-            f"{function}: fill must be a number, or have shape ({lead[-1]},), (N, {lead[-1]}) or the "
-            f"rank of the core with a period for each spatial axis, got shape {given.shape}; "
+            f"{function}: fill must be a number, or have shape ({lead[-1]},), (N, {lead[-1]}) or "
+            f"the rank of the core with a period for each spatial axis, got shape {given.shape}; "
             f"core.shape={core.shape}; pass one value for each of the {lead[-1]} channels."
         )
     if values.dtype.kind == "c" and core.dtype.kind != "c":
@@ -91,7 +91,7 @@ def equal_fills(a: Any, b: Any) -> bool:
 
 
 def bounds(array: Any, value: Any, rank: int, tolerance: float) -> list[tuple[int, int]]:
-    """Start and stop, on each spatial axis, of the elements that are not `value`; (0, 0) if none."""
+    """Start and stop, on each spatial axis, of what is not `value`; (0, 0) if nothing."""
     ends = [(0, 0)] * rank
     lead = array.shape[: array.ndim - rank]
     value = np.broadcast_to(value, lead + value.shape[-rank:])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .fills import refuse
+from .spans import within
 
 if TYPE_CHECKING:
     from .array import PaddedArray
@@ -42,7 +43,7 @@ def indexed(x: PaddedArray, key: Any) -> Any:
             fill = fill[0] if _as_int(keys[0]) is not None else fill
         else:
             fill = fill[keys[0]]
-    x = x._make(core, x.spans, fill)
+    x = x._make(core, x.spans, fill, True)
     points = [axis for axis, item in enumerate(keys[lead:]) if not isinstance(item, slice)]
     return squeezed(x, points) if points else x
 
@@ -56,7 +57,7 @@ def sliced(x: PaddedArray, axis: int, start: int, stop: int, step: int) -> Padde
     if period > 1:
         phases = start + step * np.arange(period // math.gcd(period, step))
         fill = np.take(fill, phases % period, axis=place)
-    return x._make(x.core[index], (*x.spans[:axis], span, *x.spans[axis + 1 :]), fill)
+    return x._make(x.core[index], (*x.spans[:axis], span, *x.spans[axis + 1 :]), fill, True)
 
 
 def flipped(x: PaddedArray, axis: int) -> PaddedArray:
@@ -65,7 +66,7 @@ def flipped(x: PaddedArray, axis: int) -> PaddedArray:
     phases = (x.spans[axis].total - 1 - np.arange(period)) % period
     fill = np.take(x.fill, phases, axis=place) if period > 1 else x.fill
     spans = (*x.spans[:axis], x.spans[axis].reversed(), *x.spans[axis + 1 :])
-    return x._make(np.flip(x.core, place), spans, fill)
+    return x._make(np.flip(x.core, place), spans, fill, True)
 
 
 def squeezed(x: PaddedArray, axes: list[int]) -> Any:
@@ -75,10 +76,10 @@ def squeezed(x: PaddedArray, axes: list[int]) -> Any:
         return x.materialize().squeeze(places)
     spans = [span for axis, span in enumerate(x.spans) if axis not in axes]
     index = tuple([slice(0, 1) if axis in axes else slice(None) for axis in range(x.rank)])
-    fill = x.fill[(..., *index)].squeeze(places)
+    fill = x.fill[within(index)].squeeze(places)
     if not x.core.size:
-        return x._make(x.core.reshape(x.lead + (0,) * len(spans)), spans, fill)
-    return x._make(x.core.squeeze(places), spans, fill)
+        return x._make(x.core.reshape(x.lead + (0,) * len(spans)), spans, fill, True)
+    return x._make(x.core.squeeze(places), spans, fill, True)
 
 
 def _along(x: PaddedArray, axis: int, item: Any) -> PaddedArray:

@@ -17,7 +17,7 @@ from .spans import Span, union
 
 
 def concatenate(arrays: Sequence[Any], axis: int = 0, **options: Any) -> PaddedArray:
-    """``numpy.concatenate``: on batch and channels for any cores, on space where the fills agree."""
+    """``numpy.concatenate``: on batch and channels for any cores, in space where fills agree."""
     name = "np.concatenate"
     if options:
         refuse(name, f"{', '.join(options)} has no rule", "leave it out")
@@ -67,14 +67,14 @@ def _in_space(name: str, arrays: Sequence[PaddedArray], place: int) -> PaddedArr
                     "materialize() parts and wrap them in PaddedArray(array)",
                 )
             fill = own
-        spans = [Span.of(s.before, s.stop, s.total) for s in a.spans]
+        spans = list(a.spans)
         span = spans[axis]
         spans[axis] = Span.of(span.before + offset, span.stop + offset, total)
         moved.append(tuple(spans))
         offset += span.total
-    spans = union([s for s, a in zip(moved, arrays, strict=True) if a.core.size] or moved[:1])
+    whole = union([s for s, a in zip(moved, arrays, strict=True) if a.core.size] or moved[:1])
     parts, offset = [], 0
-    box = [(span.before, span.stop) for span in spans]
+    box = [(span.before, span.stop) for span in whole]
     for a in arrays:
         own_box = list(box)
         length = a.spans[axis].total
@@ -84,7 +84,7 @@ def _in_space(name: str, arrays: Sequence[PaddedArray], place: int) -> PaddedArr
         parts.append(a._read(own_box))
         offset += length
     core = np.concatenate(parts, place)
-    return PaddedArray._make(core, spans, first.fill if fill is None else fill)
+    return PaddedArray._make(core, whole, np.array(first.fill if fill is None else fill))
 
 
 def flip(x: PaddedArray, axis: Any = None) -> PaddedArray:
@@ -93,7 +93,7 @@ def flip(x: PaddedArray, axis: Any = None) -> PaddedArray:
         if a >= x.ndim - x.rank:
             x = flipped(x, a - (x.ndim - x.rank))
         else:
-            x = x._make(np.flip(x.core, a), x.spans, np.flip(x.fill, a))
+            x = x._make(np.flip(x.core, a), x.spans, np.flip(x.fill, a), True)
     return x
 
 
@@ -108,7 +108,7 @@ def transpose(x: PaddedArray, axes: Any = None) -> PaddedArray:
             "permute spatial axes only",
         )
     spans = [x.spans[a - lead] for a in order[lead:]]
-    return x._make(x.core.transpose(order), spans, x.fill.transpose(order))
+    return x._make(x.core.transpose(order), spans, x.fill.transpose(order), True)
 
 
 def pad(x: PaddedArray, pad_width: Any, mode: str = "constant", **options: Any) -> PaddedArray:
@@ -134,12 +134,10 @@ def extended(
         given = as_fill(function, value, x.core, x.rank)
         if not x.n_pad:
             x = x._make(x.core, x.spans, given)
-        elif not np.array_equal(
-            *np.broadcast_arrays(given, x.fill), equal_nan=x.dtype.kind in "fc"
-        ) or not equal_fills(*np.broadcast_arrays(given, x.fill)):
+        elif not equal_fills(*np.broadcast_arrays(given, x.fill)):
             refuse(
                 function,
-                f"padding with {value!r} around a border of another value would need a second border",
+                f"padding with {value!r} around another value would need a second border",
                 "leave the value out to extend by the array's own fill, or materialize() first",
             )
     for axis, ((before, after), mode) in enumerate(zip(widths, modes, strict=True)):
@@ -157,8 +155,8 @@ def extended(
             ):
                 refuse(
                     function,
-                    f"padding_mode {mode!r} by {width} reaches past a border of {border} on spatial "
-                    f"axis {axis}, so that the new border would not be constant",
+                    f"padding_mode {mode!r} by {width} reaches past a border of {border} on "
+                    f"spatial axis {axis}, so that the new border would not be constant",
                     f"start with a border of at least {needed} there, or materialize() first",
                 )
     return x.extend(widths)

@@ -19,10 +19,10 @@ def batch_norm(
     bias: Any = None,
     epsilon: float = 1e-5,
 ) -> PaddedArray:
-    """Each channel by its given mean and variance, or by those of the batch over the virtual area."""
+    """Each channel by the mean and variance given, or by those of the batch."""
     if mean is None or variance is None:
         total = moments(x, tuple(range(x.ndim - x.rank - 1)))
-        mean, variance = total.mean, total.squares / total.count
+        mean, variance = total.mean, total.squares / total.number
     else:
         mean, variance = by_channel(x, mean), by_channel(x, variance)
     return _normalized(x, mean, variance, weight, bias, epsilon)
@@ -38,17 +38,26 @@ def group_norm(
             f"group_norm: groups must divide the channels, got groups={groups} with {channels} "
             f"channels; pass a divisor of {channels}."
         )
+    mean, variance = group_moments(x, groups)
+    return _normalized(x, mean, variance, weight, bias, epsilon)
+
+
+def group_moments(x: PaddedArray, groups: int) -> tuple[Any, Any]:
+    """Mean and variance of each sample and group of channels, repeated for each channel."""
+    channels = x.lead[-1]
     each = moments(x)
     grouped = (*x.lead[:-1], groups, channels // groups) + (1,) * x.rank
     axis = -x.rank - 1
     means, squares = each.mean.reshape(grouped), each.squares.reshape(grouped)
     mean = means.mean(axis=axis, keepdims=True)
     spread = np.square(means - mean).sum(axis=axis, keepdims=True)
-    variance = squares.sum(axis=axis, keepdims=True) / each.count + spread
+    variance = squares.sum(axis=axis, keepdims=True) / each.number + spread
     variance = variance / (channels // groups)
     shape = each.mean.shape
-    mean, variance = (np.broadcast_to(a, grouped).reshape(shape) for a in (mean, variance))
-    return _normalized(x, mean, variance, weight, bias, epsilon)
+    return (
+        np.broadcast_to(mean, grouped).reshape(shape),
+        np.broadcast_to(variance, grouped).reshape(shape),
+    )
 
 
 def layer_norm(

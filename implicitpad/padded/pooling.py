@@ -43,13 +43,23 @@ def max_pool(
         function, rank, x, kernel_size, stride=stride, padding=padding, fill_value=None,
         padding_mode=padding_mode, **options,
     )  # fmt: skip
-    axes = geometry.axes
+    axes: Sequence[Axis] = geometry.axes
     if fill_value is not None or any(axis.mode != "constant" for axis in axes):
         x, axes = _extended(function, x, axes, fill_value)
 
     def run(array: Any, widths: Any, fill: Any) -> Any:
         return plain(
-            function, rank, array, kernel_size, stride, widths, dilation, False, False, fill, "constant"
+            function,
+            rank,
+            array,
+            kernel_size,
+            stride,
+            widths,
+            dilation,
+            False,
+            False,
+            fill,
+            "constant",
         )
 
     return _pool(function, x, axes, run)
@@ -79,7 +89,7 @@ def avg_pool(
         ceil_mode=ceil_mode, count_include_pad=count_include_pad, divisor_override=divisor_override,
         fill_value=fill_value, padding_mode=padding_mode,
     )  # fmt: skip
-    axes = geometry.axes
+    axes: Sequence[Axis] = geometry.axes
     if count_include_pad:
         x, axes = _extended(function, x, axes, fill_value)
 
@@ -116,7 +126,7 @@ def _pool(
     If `uneven`, the result of a constant depends on how much of a window hangs over.
     """
     for number, axis in enumerate(axes):
-        count, reach = axis.out, axis.extent - 1
+        count = axis.out
         # Where the taps are closer than the axis is long, only the outermost windows can miss it.
         outermost = {0, count - 1} if axis.size >= axis.dilation else range(count)
         starts = [index * axis.stride - axis.before for index in outermost]
@@ -124,16 +134,16 @@ def _pool(
         if not all(any(0 <= tap < axis.size for tap in taps) for taps in windows):
             refuse(
                 function,
-                f"a window lies wholly outside spatial axis {number}, which would be a second border",
+                f"a window lies wholly outside spatial axis {number}: a second border",
                 "pass padding smaller than the kernel, or extend()",
             )
-        over = min(starts) < 0 or max(starts) + reach >= axis.size
+        over = min(starts) < 0 or max(starts) + axis.extent > axis.size
         if over and x.n_pad and (uneven or any(length > 1 for length in x.period)):
             reason = "divisor_override is given" if uneven else "the fill is periodic"
             refuse(
                 function,
-                f"windows hang over the edge of spatial axis {number} and {reason}, so that the new "
-                "border would not be constant",
+                f"windows hang over the edge of spatial axis {number} and {reason}, so that the "
+                "new border would not be constant",
                 "crop or extend() so that they do not, or materialize() first",
             )
     period = [p // math.gcd(p, a.stride) for p, a in zip(x.period, axes, strict=True)]

@@ -1,4 +1,4 @@
-"""Reductions: the core as NumPy reduces it, combined with the fill as often as the border holds it."""
+"""Reductions: the core as NumPy reduces it, and the fill as often as the border holds it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from .array import PaddedArray
 from .fills import refuse, tiled, window
-from .spans import Span
+from .spans import Span, within
 
 # Commutative and associative, so that the border's part can be taken out.
 REDUCIBLE = frozenset(
@@ -87,7 +87,7 @@ def phases(x: PaddedArray) -> Iterator[tuple[int, Any]]:
     counts = phase_counts(x)
     for phase in np.ndindex(counts.shape):
         if counts[phase]:
-            yield int(counts[phase]), x.fill[(..., *(slice(p, p + 1) for p in phase))]
+            yield int(counts[phase]), x.fill[within([slice(p, p + 1) for p in phase])]
 
 
 def _hits(start: int, stop: int, period: int) -> Any:

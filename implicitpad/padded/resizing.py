@@ -86,13 +86,15 @@ def pixel_unshuffle(x: PaddedArray, factors: Sequence[int]) -> PaddedArray:
         for s, f in zip(x.spans, factors, strict=True)
     ]
     if not x.core.size:
-        return PaddedArray._empty(np.broadcast_to(fill, (*x.lead[:-1], *fill.shape[len(x.lead) - 1 :])), spans)
+        return PaddedArray._empty(
+            np.broadcast_to(fill, (*x.lead[:-1], *fill.shape[len(x.lead) - 1 :])), spans
+        )
     box = [(s.before * f, s.stop * f) for s, f in zip(spans, factors, strict=True)]
     return x._make(_unshuffled(x._read(box), factors), spans, fill)
 
 
 def _candidates(span: Span, size: int, ratio: float) -> Any:
-    """Outputs that may read the core: a run that surely holds all of them, and is not much longer."""
+    """Outputs that may read the core: a run that holds all of them, and is not much longer."""
     if not span.size or not size:
         return np.arange(0)
     if ratio == 0:
@@ -105,13 +107,13 @@ def _candidates(span: Span, size: int, ratio: float) -> Any:
 def _resampled(
     function: str, x: PaddedArray, axis: int, size: int, rows: Any, taps: Any, weights: Any
 ) -> PaddedArray:
-    """out[rows[i]] = Σ_k weights[i, k] x[taps[i, k]] along one axis; other outputs see the fill alone."""
+    """out[rows[i]] = Σ_k weights[i, k] x[taps[i, k]] on one axis; other outputs are the fill."""
     place, span = axis - x.rank, x.spans[axis]
     if x.period[axis] > 1 and x.n_pad:
         refuse(
             function,
-            f"the fill has period {x.period[axis]} on spatial axis {axis}, which interpolation blurs "
-            "at the edges",
+            f"the fill has period {x.period[axis]} on spatial axis {axis}, which interpolation "
+            "blurs at the edges",
             "use nearest upsampling, or materialize() first",
         )
     others = (*x.spans[:axis], Span(size, 0, 0), *x.spans[axis + 1 :])
@@ -126,7 +128,7 @@ def _resampled(
     box[axis] = (int(taps.min()), int(taps.max()) + 1)
     values = x._read(box)
     shape = (-1,) + (1,) * (-place - 1)
-    core = None
+    core: Any = None
     for tap, weight in zip(taps.T - box[axis][0], weights.T, strict=True):
         term = np.take(values, tap, axis=place) * weight.reshape(shape)
         core = term if core is None else np.add(core, term, out=core)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Span:
     def windows(
         self, kernel: int, stride: int, dilation: int, lead: int = 0, count: int | None = None
     ) -> Span:
-        """The axis of outputs of sliding windows; its core is the hull of the windows that touch ours.
+        """The axis of outputs of windows; its core is the hull of the windows that touch ours.
 
         Window i reads positions i stride - lead + k dilation. `count` outputs there are, or as many
         as fit inside the axis.
@@ -87,7 +88,7 @@ class Span:
         return Span(self.before * factor, self.size * factor, self.after * factor)
 
     def spread(self, kernel: int, stride: int, dilation: int, lead: int, count: int) -> Span:
-        """The axis of a transposed convolution's outputs; its core is the hull of those ours reaches.
+        """The axis of a transposed convolution; its core is the hull of what ours reaches.
 
         Input i reaches outputs i stride + k dilation - lead.
         """
@@ -120,6 +121,11 @@ def canonical(spans: Iterable[Span]) -> Spans:
     if all(span.size for span in spans):
         return spans
     return tuple([Span(span.total, 0, 0) for span in spans])
+
+
+def within(slices: Iterable[slice]) -> tuple[Any, ...]:
+    """An index of the spatial axes, which are the last."""
+    return (..., *slices)
 
 
 def union(many: Sequence[Spans]) -> Spans:

@@ -11,6 +11,7 @@ import numpy as np
 from .array import PaddedArray
 from .fills import refuse
 from .reductions import normalized, phases, reduce
+from .spans import within
 
 _BLOCK = 1 << 18  # elements of the core that are shifted at a time
 
@@ -20,7 +21,7 @@ class Moments(NamedTuple):
 
     mean: Any
     squares: Any  # sum of squared deviations from the mean
-    count: int
+    number: int  # of elements
 
 
 def moments(x: PaddedArray, axes: tuple[int, ...] = (), dtype: Any = None) -> Moments:
@@ -52,10 +53,10 @@ def moments(x: PaddedArray, axes: tuple[int, ...] = (), dtype: Any = None) -> Mo
     total = parts[0] if parts else Moments(shift * np.nan, shift * np.nan, 0)
     for part in parts[1:]:
         total = _combined(total, part)
-    total = Moments(total.mean + shift, total.squares, total.count)
+    total = Moments(total.mean + shift, total.squares, total.number)
     for axis in axes:
         rows = [
-            Moments(np.take(total.mean, [i], axis), np.take(total.squares, [i], axis), total.count)
+            Moments(np.take(total.mean, [i], axis), np.take(total.squares, [i], axis), total.number)
             for i in range(x.shape[axis])
         ]
         total = rows[0]
@@ -96,7 +97,7 @@ def var(
     lead = tuple([a for a in axes if a < x.ndim - x.rank])
     if _spatial(x, axes):
         total = moments(x, lead, dtype)
-        value = (total.squares / (total.count - ddof)).astype(result_type)
+        value = (total.squares / (total.number - ddof)).astype(result_type)
         return value if keepdims else value.squeeze(axes)[()]
     if len(lead) < len(axes) or not keepdims:
         refuse(
@@ -115,19 +116,19 @@ def std(x: PaddedArray, *args: Any, **options: Any) -> Any:
 
 
 def _combined(a: Moments, b: Moments) -> Moments:
-    count = a.count + b.count
+    count = a.number + b.number
     step = b.mean - a.mean
-    if b.count > a.count:  # from the larger part, whose mean is closer
-        centre = b.mean - step * (a.count / count)
+    if b.number > a.number:  # from the larger part, whose mean is closer
+        centre = b.mean - step * (a.number / count)
     else:
-        centre = a.mean + step * (b.count / count)
-    squares = a.squares + b.squares + step * step * (a.count * (b.count / count))
+        centre = a.mean + step * (b.number / count)
+    squares = a.squares + b.squares + step * step * (a.number * (b.number / count))
     return Moments(centre, squares, count)
 
 
 def _shift(x: PaddedArray, number: Any, shape: tuple[int, ...]) -> Any:
     """The first phase of the fill; 0 where it is not finite or there is no border."""
-    value = x.fill[(..., *(slice(0, 1),) * x.rank)].astype(number)
+    value = x.fill[within((slice(0, 1),) * x.rank)].astype(number)
     usable = np.isfinite(value) if x.n_pad else np.zeros(value.shape, bool)
     return np.broadcast_to(np.where(usable, value, number.type(0)), shape)
 

@@ -1,4 +1,4 @@
-"""Transposed convolution of padded arrays: a constant becomes one value for each phase of the stride."""
+"""Transposed convolution: a constant border becomes one value for each phase of the stride."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def conv_transpose(
     geometry: TransposeGeometry, x: PaddedArray, run: Callable[..., Any]
 ) -> PaddedArray:
-    """A checked transposed convolution; ``run(array, padding)`` computes it on an ordinary array."""
+    """A checked transposed convolution; ``run(array, padding)`` does it on an ordinary array."""
     axes = geometry.axes
     if x.n_pad and x.fill.any():
         for number, axis in enumerate(axes):
@@ -30,9 +30,7 @@ def conv_transpose(
         [(-before, length) for before, length in zip(reach, x.period, strict=True)],
         x.fill.shape[: -x.rank],
     )
-    crop = [
-        (before * a.stride, a.extent - a.stride) for before, a in zip(reach, axes, strict=True)
-    ]
+    crop = [(before * a.stride, a.extent - a.stride) for before, a in zip(reach, axes, strict=True)]
     fill = tiled(
         run(tile, crop),
         [(a.first, a.first + length) for a, length in zip(axes, period, strict=True)],
@@ -68,9 +66,9 @@ def _check_edges(function: str, number: int, axis: TransposeAxis) -> None:
         width = -(-missing // axis.stride)
         refuse(
             function,
-            f"outputs near the edge of spatial axis {number} miss taps, so that the border would not be "
-            f"periodic: padding leaves out {axis.first} positions before and "
-            f"{(axis.size - 1) * axis.stride + axis.extent - axis.first - axis.out} after, of {least} "
-            "that are incomplete",
-            f"pass x.extend({width}) with {width * axis.stride} more padding, or materialize() first",
+            f"outputs near the edge of spatial axis {number} miss taps, so that the border would "
+            f"not be periodic: of {least} incomplete positions on each side, padding leaves out "
+            f"{axis.first} before and "
+            f"{(axis.size - 1) * axis.stride + axis.extent - axis.first - axis.out} after",
+            f"pass x.extend({width}) with {width * axis.stride} more padding, or materialize()",
         )

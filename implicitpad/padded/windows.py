@@ -85,8 +85,8 @@ def conv(
 def on_core(x: PaddedArray, reach: Sequence[tuple[int, int]], run: Callable[..., Any]) -> Any:
     """``run(array, padding, fill)`` on what the windows of the new core reach of `x`.
 
-    The array is the core, padded implicitly, where the kernels can hold the fill: one value for each
-    channel. A periodic fill is written out, as far as the windows reach.
+    The array is the core, padded implicitly, where the kernels can hold the fill: one value for
+    each channel. A periodic fill is written out, as far as the windows reach.
     """
     if any(length > 1 for length in x.period):
         return run(x._read(reach), 0, None)

@@ -41,7 +41,9 @@ def random_layer(rng, rank, channels, room):
         norm.weight, norm.bias = rng.normal(size=(2, channels))
         return norm
     if kind == 7:
-        return rng.choice([nn.GroupNorm(2, channels), nn.InstanceNorm(channels), nn.LayerNorm(channels)])
+        return rng.choice(
+            [nn.GroupNorm(2, channels), nn.InstanceNorm(channels), nn.LayerNorm(channels)]
+        )
     if kind == 8:
         return nn.Upsample(2, "nearest")
     if kind == 9 and channels % 2**rank == 0:
@@ -119,7 +121,7 @@ def test_borders_smaller_than_the_network_needs_exactly_enough_and_more(width):
     for size in (1, 2, 22):
         x = ip.PaddedArray(rng.normal(size=(1, 2, size, size)), width, rng.normal(size=2))
         if size + 2 * width < 21:
-            with pytest.raises(ValueError, match="Conv2d: weight spans 3 .* wider in total"):
+            with pytest.raises(ValueError, match=r"Conv2d: weight spans 3 .* wider in total"):
                 network(x)
             continue
         assert_same(network(x), network(x.materialize()))
@@ -135,7 +137,10 @@ def test_output_of_the_required_padding_has_the_size_asked_for():
         network = nn.Sequential(*layers)
         image, wanted = int(rng.integers(1, 30)), int(rng.integers(1, 30))
         field = ip.receptive_field(
-            [{"kernel_size": a.kernel_size, "stride": a.stride, "dilation": a.dilation} for a in layers]
+            [
+                {"kernel_size": a.kernel_size, "stride": a.stride, "dilation": a.dilation}
+                for a in layers
+            ]
         )
         least = (wanted - 1) * field.stride[0] + field.size[0]
         if least + field.stride[0] - 1 < image:
@@ -150,7 +155,9 @@ def test_output_of_the_required_padding_has_the_size_asked_for():
 
 
 def test_published_sizes():
-    vgg, resnet, unet = (build() for build in (nn.networks.vgg16, nn.networks.resnet50, nn.networks.unet))
+    vgg, resnet, unet = (
+        build() for build in (nn.networks.vgg16, nn.networks.resnet50, nn.networks.unet)
+    )
     # 388 outputs need 572 inputs: Ronneberger, Fischer, Brox 2015, figure 1.
     assert ip.required_padding(unet, (388, 388)) == ((92, 92), (92, 92))
     # Receptive fields 212 and 483 with stride 32: Araujo, Norris, Sim 2019, table of networks.

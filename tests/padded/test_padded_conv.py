@@ -1,4 +1,4 @@
-"""Convolution of a padded array equals that of the explicit array, with the smallest possible core."""
+"""Convolution of a padded array equals that of the explicit one, with the smallest core."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_modes_that_only_see_the_border_continue_it():
         want = ip.conv2d(x.materialize(), weight, padding=width, padding_mode=mode)
         assert_same(ip.conv2d(x, weight, padding=width, padding_mode=mode), want)
     for mode in ("reflect", "circular"):
-        with pytest.raises(ValueError, match="conv2d: padding_mode .* materialize"):
+        with pytest.raises(ValueError, match=r"conv2d: padding_mode .* materialize"):
             ip.conv2d(x, weight, padding=4, padding_mode=mode)
 
 

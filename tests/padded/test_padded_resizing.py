@@ -36,7 +36,9 @@ def test_upsampling_and_adaptive_pooling(seed, rank):
     sizes = rng.integers(1, 20 if rank < 3 else 9, rank).tolist()
     for size in (sizes, [s.total * f for s, f in zip(x.spans, factors, strict=True)]):
         for corners in (False, True):
-            want = F.interpolate(tensor(x), size, mode=LINEAR[rank - 1], align_corners=corners).numpy()
+            want = F.interpolate(
+                tensor(x), size, mode=LINEAR[rank - 1], align_corners=corners
+            ).numpy()
             assert_same(resizing.interpolate(x, size, corners), want)
     adaptive = getattr(F, f"adaptive_avg_pool{rank}d")
     assert_same(resizing.adaptive_average("f", x, sizes), adaptive(tensor(x), sizes).numpy())
@@ -70,7 +72,7 @@ def test_normalisation(seed, rank):
     w, b, m, v = map(torch.from_numpy, (weight, bias, mean, variance))
     norm = normalization.batch_norm
     assert_same(norm(x, mean, variance, weight, bias), F.batch_norm(t, m, v, w, b).numpy())
-    want = np.asarray((t - t.mean((0, *range(2, t.ndim)), keepdim=True)))
+    want = np.asarray(t - t.mean((0, *range(2, t.ndim)), keepdim=True))
     want = want / np.sqrt(np.square(want).mean((0, *range(2, t.ndim)), keepdims=True) + 1e-5)
     assert_same(norm(x), want, 1e-8)
     for groups in (1, 2, 4):

@@ -23,7 +23,9 @@ def test_where_every_output_has_its_taps(seed, period):
         dilation.append(int(rng.integers(1, 3)))
         extra.append(int(rng.integers(0, stride[-1])))
         least = dilation[-1] * (kernel[-1] - 1) + 1 - stride[-1]
-        padding.append((max(0, least + int(rng.integers(2))), max(0, least + extra[-1] + int(rng.integers(2)))))
+        padding.append(
+            (max(0, least + int(rng.integers(2))), max(0, least + extra[-1] + int(rng.integers(2))))
+        )
     weight = rng.normal(size=(x.lead[-1], 2, *kernel))
     bias = rng.normal(size=2)
     conv = TRANSPOSED[x.rank - 1]
@@ -61,7 +63,9 @@ def test_edges_that_miss_taps_are_refused_and_the_fix_works():
     rng = np.random.default_rng(0)
     x = ip.PaddedArray(rng.normal(size=(1, 1, 3, 3)), 2, 1.0)
     weight = rng.normal(size=(1, 1, 4, 4))
-    with pytest.raises(ValueError, match=r"conv_transpose2d: .*miss taps.*x.extend\(1\) with 2 more padding"):
+    with pytest.raises(
+        ValueError, match=r"conv_transpose2d: .*miss taps.*x.extend\(1\) with 2 more padding"
+    ):
         ip.conv_transpose2d(x, weight, stride=2, padding=1)
     got = ip.conv_transpose2d(x.extend(1), weight, stride=2, padding=1 + 2)
     assert got.shape == (1, 1, 14, 14)
