@@ -131,17 +131,17 @@ def few(of_sums: bool, number: int) -> list[tuple[Any, Any]]:
 
 
 def test_no_false_integer_statement_is_proved():
-    chosen = Random(0).sample(integer_mutants(few(False, 14)), 80)
+    chosen = Random(0).sample(integer_mutants(few(False, 10)), 50)
     found = tally([judge(*mutant) for mutant in chosen])
     assert found[True, True] == 0
-    assert found[False, True] > 40
+    assert found[False, True] > 25
 
 
 def test_no_false_sum_is_proved():
-    chosen = Random(0).sample(sum_mutants(few(True, 10)), 24)
+    chosen = Random(0).sample(sum_mutants(few(True, 10)), 16)
     found = tally([judge_sum(*mutant) for mutant in chosen])
     assert found[True, True] == 0
-    assert found[False, True] > 12
+    assert found[False, True] > 8
 
 
 @pytest.mark.slow
