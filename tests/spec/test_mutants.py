@@ -8,12 +8,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from implicitpad.spec import sums
-from implicitpad.spec.certificate import Unproved
-from implicitpad.spec.instances import counterexample
-from implicitpad.spec.integers import prove
-from implicitpad.spec.sampling import is_plain, sum_instances
-from implicitpad.spec.theorem import theorems
 from sympy import (
     And,
     Eq,
@@ -32,6 +26,13 @@ from sympy import (
     floor,
     true,
 )
+
+from implicitpad.spec import sums
+from implicitpad.spec.certificate import Unproved
+from implicitpad.spec.instances import counterexample
+from implicitpad.spec.integers import prove
+from implicitpad.spec.sampling import is_plain, sum_instances
+from implicitpad.spec.theorem import theorems
 
 SWAP = {floor: ceiling, ceiling: floor, Max: Min, Min: Max, Le: Lt, Lt: Le, Ge: Gt, Gt: Ge}
 
