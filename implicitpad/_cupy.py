@@ -24,15 +24,15 @@ def conv(geometry: Any, input: Any, packed: PackedConv, out: Any = None) -> Any:
         return _cuda_conv.conv(device, geometry, input, packed, out)
 
 
-def prepare(geometry: Any, input: Any, packed: PackedConv, out: Any = None) -> Any:
-    """Compile and upload what :func:`conv` needs, and return an output array for it.
+def prepare(geometry: Any, input: Any, packed: PackedConv) -> Any:
+    """Compile and upload what `conv` needs, and return an output array for it.
 
     Afterwards ``conv(geometry, input, packed, out)`` with arrays of the same strides only
     launches, so that it may be captured in a CUDA graph.
     """
     device = packed.device
     with device.current():
-        y = _cuda_conv.empty_output(device, geometry, input) if out is None else out
+        y = _cuda_conv.empty_output(device, geometry, input)
         if y.size:
             _cuda_conv.plan(device, geometry, input, packed, y)
         return y

@@ -86,7 +86,15 @@ def transpose_geometry(
         [
             _transpose_axis(function, index, *numbers)
             for index, numbers in enumerate(
-                zip(input.shape[-rank:], weight.shape[2:], strides, dilations, widths, extra, strict=True)
+                zip(
+                    input.shape[-rank:],
+                    weight.shape[2:],
+                    strides,
+                    dilations,
+                    widths,
+                    extra,
+                    strict=True,
+                )
             )
         ]
     )

@@ -6,6 +6,8 @@ import copy
 import threading
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ._backend import as_array, backend_of
 from ._geometry import ConvGeometry, check_out, conv_geometry, layer_options
 from .padded.array import PaddedArray
@@ -62,16 +64,33 @@ class _Conv:
         name = type(self).__name__
         if isinstance(input, PaddedArray):
             return self._padded(name, input, out)
-        if type(input) is not type(self._weight) or out is not None:
+        input, geometry = self._resolve(input, out)
+        if out is not None:
+            check_out(name, out, geometry.out_shape, geometry.out_dtype, input=input)
+        return self._backend.conv(geometry, input, self._packed, out)
+
+    def prepare(self, input: Any) -> Any:
+        """Plan for inputs like `input`, and return an array to pass as `out`; nothing is computed.
+
+        On a GPU the kernel is compiled and its tables are made, so that ``layer(input, out)`` is
+        one launch, which a CUDA graph can capture.
+        """
+        if isinstance(input, PaddedArray):
+            raise TypeError(
+                f"{type(self).__name__}: prepare takes an array, got a PaddedArray of shape "
+                f"{input.shape}, whose result has no array to prepare; call the layer."
+            )
+        input, geometry = self._resolve(input)
+        return self._backend.prepare(geometry, input, self._packed)
+
+    def _resolve(self, input: Any, out: Any = None) -> tuple[Any, ConvGeometry]:
+        name = type(self).__name__
+        if not type(input) is type(self._weight) is np.ndarray or out is not None:
             backend_of(name, input=input, weight=self._weight, out=out)
             input = as_array(name, "input", input)
         key = (input.shape, input.dtype)
         geometry = self._geometries.get(key)
-        if geometry is None:
-            geometry = self._plan(name, key, input)
-        if out is not None:
-            check_out(name, out, geometry.out_shape, geometry.out_dtype, input=input)
-        return self._backend.conv(geometry, input, self._packed, out)
+        return input, self._plan(name, key, input) if geometry is None else geometry
 
     def _padded(self, name: str, input: PaddedArray, out: Any) -> PaddedArray:
         from .padded.windows import conv

@@ -120,6 +120,11 @@ def conv(
     return out
 
 
+def prepare(geometry: ConvGeometry, input: Array, packed: PackedConv) -> Array:
+    """An output array for `conv`, which plans by itself when it is first called."""
+    return np.empty(geometry.out_shape, geometry.out_dtype)
+
+
 def conv_transpose(
     geometry: TransposeGeometry, input: Array, weight: Array, bias: Array | None = None
 ) -> Array:
@@ -143,6 +148,24 @@ def pool(geometry: PoolGeometry, input: Array, indices: bool) -> tuple[Array, Ar
     from . import _numpy_pool  # which builds on this module
 
     return _numpy_pool.pool(geometry, input, indices)
+
+
+def max_pool_backward(
+    geometry: PoolGeometry, grad_output: Array, input: Array
+) -> tuple[Array, Array | None]:
+    """Gradients for input and fill."""
+    from . import _numpy_pool
+
+    return _numpy_pool.max_pool_backward(geometry, grad_output, input)
+
+
+def avg_pool_backward(
+    geometry: PoolGeometry, grad_output: Array, input: Array
+) -> tuple[Array, Array | None]:
+    """Gradients for input and fill."""
+    from . import _numpy_pool
+
+    return _numpy_pool.avg_pool_backward(geometry, grad_output, input)
 
 
 def as_five(array: Array, batched: bool) -> Array:

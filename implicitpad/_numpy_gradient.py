@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-_CHUNK_BYTES = 8 << 20  # of the gradient on virtual positions, before it is folded onto their sources
+_CHUNK_BYTES = (
+    8 << 20
+)  # of the gradient on virtual positions, before it is folded onto their sources
 
 
 def conv_backward(
@@ -33,7 +35,10 @@ def conv_backward(
     if (
         "bias" in needs
         or ("fill_value" in needs and padded)
-        or ("weight" in needs and any(b - a < axis.out for (a, b), axis in zip(seeing, geometry.axes)))
+        or (
+            "weight" in needs
+            and any(b - a < axis.out for (a, b), axis in zip(seeing, geometry.axes))
+        )
     ):
         sums = _BoxSums(geometry, grad_output)
     if "weight" in needs:

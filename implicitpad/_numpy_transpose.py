@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class _PanelAxis:
     """What a transposed axis reads: the input once, with stride 1, for the phases of all its outputs.
 
-    Position u of `out` serves outputs u * step + r - skip for each phase r; tap k belongs to phase
-    k * dilation mod step and reads input u - k * dilation // step.
+    Output q * step + r of phase r is reached by the taps k with k * dilation - first = r (modulo step), from
+    input q - (k * dilation - first) // step.
     """
 
     size: int
@@ -31,34 +31,30 @@ class _PanelAxis:
     dilation: int
     before: int
     out: int
-    phases: tuple[int, int, int, tuple[tuple[int, int], ...]]
+    phases: tuple[int, int, tuple[tuple[int, int], ...]]
 
     @property
     def extent(self) -> int:
         return self.dilation * (self.kernel - 1) + 1
 
 
-_WHOLE = _PanelAxis(1, 1, 1, 0, 1, (1, 0, 1, ((0, 0),)))
+_WHOLE = _PanelAxis(1, 1, 1, 0, 1, (1, 1, ((0, 0),)))
 
 
 def _panel_axis(axis: TransposeAxis) -> _PanelAxis:
-    step = axis.stride
-    first, last = axis.first // step, (axis.first + axis.out - 1) // step
-    back = [k * axis.dilation // step for k in range(axis.kernel)]
-    dilation = math.gcd(*back) or 1
-    taps = tuple(
-        [
-            (k * axis.dilation % step, (back[-1] - reach) // dilation)
-            for k, reach in enumerate(back)
-        ]
+    back, phases = zip(
+        *[divmod(k * axis.dilation - axis.first, axis.stride) for k in range(axis.kernel)],
+        strict=True,
     )
+    dilation = math.gcd(*[back[-1] - reach for reach in back]) or 1
+    taps = tuple(zip(phases, [(back[-1] - reach) // dilation for reach in back], strict=True))
     return _PanelAxis(
         axis.size,
-        back[-1] // dilation + 1,
+        (back[-1] - back[0]) // dilation + 1,
         dilation,
-        back[-1] - first,
-        last - first + 1,
-        (step, axis.first - first * step, axis.out, taps),
+        back[-1],
+        -(-axis.out // axis.stride),
+        (axis.stride, axis.out, taps),
     )
 
 
@@ -80,7 +76,9 @@ def conv_transpose(
     if all(axis.stride == 1 for axis in geometry.axes):
         return _conv_flipped(geometry, input, weight, bias, out)
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
-    axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple([_panel_axis(axis) for axis in geometry.axes])
+    axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple(
+        [_panel_axis(axis) for axis in geometry.axes]
+    )
     plan = _transpose_cpu.TransposePlan(
         axes,
         geometry.batch,

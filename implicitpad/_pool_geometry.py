@@ -171,6 +171,28 @@ def check_floating(function: str, dtype: np.dtype[Any]) -> None:
         )
 
 
+def check_plane(function: str, name: str, shape: tuple[int, ...], first: int) -> None:
+    """The spatial axes, from `first` on, must have elements."""
+    if not all(shape[first:]):
+        raise ValueError(
+            f"{function}: {name} must have elements on all spatial axes, since there is no mean or "
+            f"maximum of nothing, got {name}.shape={shape}; pass an array that is not empty."
+        )
+
+
+def check_grad_output(function: str, grad_output: Any, input: Any, geometry: PoolGeometry) -> None:
+    if grad_output.dtype != input.dtype:
+        raise TypeError(
+            f"{function}: grad_output and input must have one dtype, got {grad_output.dtype} and "
+            f"{input.dtype}; convert with grad_output.astype({input.dtype.name!r})."
+        )
+    if grad_output.shape != geometry.out_shape:
+        raise ValueError(
+            f"{function}: grad_output must have the shape of the output, {geometry.out_shape}, got "
+            f"{grad_output.shape}; input.shape={input.shape}; pass the gradient of that output."
+        )
+
+
 def flag(function: str, name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(

@@ -168,11 +168,15 @@ cdef class ConvPlan:
             plan.axis[a].out = axis.out
             plan.axis[a].kernel, plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, axis.stride, axis.dilation
             plan.axis[a].virtual = (axis.out - 1) * axis.stride + axis.extent
+            if axis.out * axis.kernel < plan.axis[a].virtual:
+                # taps far apart: a table of the positions that are read, window by window, is shorter
+                plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, 1
+                plan.axis[a].virtual = axis.out * axis.kernel
             plan.out[a] = axis.out
             plan.taps *= axis.kernel
         plan.tile = 1
         plan.winograd = NULL
-        cost, widths = choose_tile(plan)
+        cost, widths = choose_tile(plan, True)
         self.layout = "channel" if plan.channel_lanes else "pixel"
         terms = plan.channels * plan.taps
         winograd = choose_winograd(plan, cost, fast)
@@ -196,7 +200,8 @@ cdef class ConvPlan:
         cdef int a, v, b, t0, t1, t2, first = 0
         cdef int32_t *memory
         cdef Mode mode
-        cdef Py_ssize_t before, size
+        cdef bint by_window
+        cdef Py_ssize_t before, size, kernel, stride, dilation, limit, position
         scratch = transformed = products = 0
         if plan.tile > 1:
             tiles = plan.axis[1].block * plan.axis[2].block
@@ -230,9 +235,14 @@ cdef class ConvPlan:
         for a in range(3):
             plan.axis[a].source, memory = memory, memory + plan.axis[a].virtual
             mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
+            kernel, stride, dilation, limit = axes[a].kernel, axes[a].stride, axes[a].dilation, axes[a].virtual
+            by_window = plan.axis[a].kernel == plan.axis[a].stride == kernel and plan.axis[a].dilation == 1
             for v in range(plan.axis[a].virtual):
+                position = v // kernel * stride + v % kernel * dilation if by_window else v
                 # whole tiles may look one position too far; only outputs that are not stored depend on it
-                plan.axis[a].source[v] = <int32_t>_source_index(v - before, size, mode) if v < axes[a].virtual else -1
+                plan.axis[a].source[v] = -1
+                if position < limit:
+                    plan.axis[a].source[v] = <int32_t>_source_index(position - before, size, mode)
         plan.corrected = False
         if plan.tile > 2:
             self._note_outside(axes)

@@ -20,14 +20,14 @@
 
 enum pool_operation { POOL_MAX, POOL_SUM, POOL_OPERATIONS };
 enum pool_element { POOL_F32, POOL_F64, POOL_I32, POOL_I64, POOL_U64, POOL_ELEMENTS };
-enum { POOL_SLACK = 64 }; /* elements readable past a line: unused lanes */
+enum { POOL_SLACK = 32 }; /* elements readable past a row, and past a line for each column from output to output */
 
 /* OUT line[i] = op over r of rows[r][i * steps[r]], i < n. unit: all steps are 1.
  * Nothing outside these elements is read. */
 typedef void pool_columns_function(void *line, const void *const *rows, const ptrdiff_t *steps, int n_rows,
                                    int unit, int n);
 
-/* OUT out[i] = op over k of line[i * stride + tap_offset[k]], i < n; stride is 1 or 2.
+/* OUT out[i] = op over k of line[i * stride + tap_offset[k]], i < n.
  * A sum is divided by scale * count[i]. */
 typedef void pool_windows_function(void *out, const void *line, int n, int stride, const int32_t *tap_offset,
                                    int taps, const void *count, double scale);

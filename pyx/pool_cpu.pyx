@@ -78,7 +78,8 @@ cdef struct Plan:
     PanelAxis axis[3]
     int limit[3]                # virtual positions that exist; the taps beyond are left out
     int bands, band             # of rows of outputs
-    int line_stride             # 1, or 2: the line is dense and the windows step
+    bint dense                  # the line holds all columns; otherwise one stretch of them for each tap
+    int line_stride             # from one output's columns to the next one's
     int32_t *tap_offset
     double divisor              # of all windows, or 0: their counts
     double *count[2]            # taps that count, per output, along D and H
@@ -104,7 +105,7 @@ cdef struct Work:
 cdef inline void line_sources(const Plan *plan, int first, int32_t *source) noexcept nogil:
     cdef const PanelAxis *axis = &plan.axis[2]
     cdef int slot, start = first * axis.stride
-    if plan.line_stride == 1:
+    if not plan.dense:
         slot_sources(axis, first, source)
         return
     for slot in range(axis.slots):
@@ -309,14 +310,15 @@ cdef class PoolPlan:
         self._make_tables(axes, storage, count_pad)
 
     cdef _lay_out_line(self, int block):
-        """Stride 2 is taken by the kernels; other strides by the layout of the line."""
+        """Dense, so that rows are read as they lie, unless windows leave out most of what they span."""
         cdef Plan *plan = &self.plan
         cdef PanelAxis *axis = &plan.axis[2]
-        lay_out(axis, block)
-        plan.line_stride = 1
-        if axis.stride == 2 and axis.phase:
-            plan.line_stride = 2
-            axis.slots = 2 * (block - 1) + (axis.kernel - 1) * axis.dilation + 1
+        cdef double dense = <double>(block - 1) * axis.stride + (axis.kernel - 1) * <double>axis.dilation + 1
+        axis.block, axis.blocks = block, <int>ceil_div(axis.out, block)
+        axis.phase = 0
+        plan.dense = dense <= 4.0 * axis.kernel * block
+        plan.line_stride = axis.stride if plan.dense and block > 1 else 1
+        axis.slots = <int>dense if plan.dense else axis.kernel * block
 
     cdef _choose_blocks(self, int threads):
         cdef Plan *plan = &self.plan
@@ -350,7 +352,7 @@ cdef class PoolPlan:
         cdef Plan *plan = &self.plan
         cdef Py_ssize_t end = sizeof(Work)
         slots, taps = plan.axis[2].slots, plan.axis[0].kernel * plan.axis[1].kernel
-        slack = 8 * POOL_SLACK
+        slack = 8 * POOL_SLACK * (1 + plan.line_stride)
 
         def place(size):
             nonlocal end
@@ -398,7 +400,7 @@ cdef class PoolPlan:
         plan.tap_offset, memory = <int32_t *>memory, memory + 4 * plan.axis[2].kernel
         plan.padded_w = memory
         for k in range(plan.axis[2].kernel):
-            plan.tap_offset[k] = (k * plan.axis[2].dilation if plan.line_stride == 2
+            plan.tap_offset[k] = (k * plan.axis[2].dilation if plan.dense
                                   else tap_slot(&plan.axis[2], k))
         for a in range(3):
             axis = &plan.axis[a]

@@ -146,18 +146,30 @@ INLINE vector NAME(odd)(vector a, vector b) { return PICK(a, b, 1); }
 #undef PICK
 #endif
 
-/* Taps 0 ... taps - 1 of the outputs at p, stride 1 or 2; `dense`: tap k lies at k. */
+/* One tap of a vector of outputs. */
 INLINE vector NAME(tap)(const int stride, const ELEMENT *p) {
-    return stride == 1 || LANES == 1 ? vload(p) : NAME(even)(vload(p), vload(p + LANES));
+    if (stride == 1 || LANES == 1)
+        return vload(p);
+    if (stride == 2)
+        return NAME(even)(vload(p), vload(p + LANES));
+    ELEMENT lanes[LANES];
+    UNROLL for (int j = 0; j < LANES; j++) lanes[j] = p[(ptrdiff_t)j * stride];
+    return vload(lanes);
 }
 INLINE ivector NAME(tap_index)(const int stride, const INDEX *p) {
 #if LANES == 1
     return *p;
 #else
-    const vector a = vload((const void *)p);
-    return (ivector)(stride == 1 ? a : NAME(even)(a, vload((const void *)(p + LANES))));
+    if (stride == 1)
+        return (ivector)vload((const void *)p);
+    if (stride == 2)
+        return (ivector)NAME(even)(vload((const void *)p), vload((const void *)(p + LANES)));
+    ivector lanes;
+    UNROLL for (int j = 0; j < LANES; j++) lanes[j] = p[(ptrdiff_t)j * stride];
+    return lanes;
 #endif
 }
+/* All taps of a vector of outputs; `dense`: tap k lies at k. */
 INLINE vector NAME(window)(const int sum, const int stride, const int dense, const int taps, const ELEMENT *p,
                            const int32_t *tap_offset) {
     if (stride == 2 && dense && LANES > 1) {
@@ -210,8 +222,10 @@ INLINE void NAME(any_windows)(const int sum, ELEMENT *out, const ELEMENT *line, 
         WINDOWS(2, 1, taps);
     else if (stride == 2)
         WINDOWS(2, 0, taps);
-    else
+    else if (stride == 1)
         WINDOWS(1, 0, taps);
+    else
+        WINDOWS(stride, 0, taps);
 #undef WINDOWS
 }
 
@@ -308,8 +322,10 @@ static void NAME(arg)(void *out, void *index, const void *const *rows, const int
                       n, tap_offset, first, (INDEX)first_row, *(const ELEMENT *)lowest)
     if (stride == 1)
         ARG(1, taps);
-    else
+    else if (stride == 2)
         ARG(2, taps);
+    else
+        ARG(stride, taps);
 #undef ARG
 }
 

@@ -3,8 +3,8 @@
 
     y[n, k, i s + t d - p] += w[c, k, t] x[n, c, i]
 
-Position o + p = u s + r, r < s, is reached by the taps with t d mod s = r alone, from input u - (t d - r) / s:
-for each phase r a convolution with stride 1 over u. All phases read one panel; the rows of the phases of
+Output j = q s + r, r < s, is reached by the taps with t d - p = r mod s alone, from input q - (t d - p - r) / s:
+for each phase r a convolution with stride 1 over q. All phases read one panel; the rows of the phases of
 the last axis are interleaved as they are stored. Nothing is scattered, and no zeros are stuffed.
 
 Every output belongs to one task and is summed in one order: channels outside, taps inside.
@@ -34,8 +34,7 @@ cdef enum:
 cdef struct Transposed:
     Plan *phase                  # [step[0]][step[1]][step[2]]: the panel's plan, with the taps of the phase
     Py_ssize_t *weights_at       # of each phase, in the packed weights
-    int step[3]
-    int skip[3]                  # outputs of the first panel position that lie before output 0
+    int step[3]                  # phases of each axis: outputs from one panel position to the next
     int length[3]                # outputs
     int group_rows               # rows of the panel computed before they are stored
     Py_ssize_t scratch_channel   # elements of scratch from one channel to the next
@@ -65,27 +64,24 @@ cdef void interleave(char *line, const char *values, Py_ssize_t pitch, int n, in
 cdef void store_rows(const Plan *plan, const Transposed *t, const Call *call, char *y, const int *at, int rows,
                      int pixels, int channels, const char *scratch, char *line) noexcept nogil:
     """`rows` rows of all phases of the last axis, `channels` channels, from output position `at` on."""
-    cdef int k, row, h, start = 0, stop = pixels * t.step[2]
+    cdef int k, row, h, length = pixels * t.step[2]
     cdef Py_ssize_t pitch = <Py_ssize_t>rows * pixels
     cdef const char *values
-    if at[2] < 0:
-        start = -at[2]
-    if stop > t.length[2] - at[2]:
-        stop = t.length[2] - at[2]
-    if at[0] < 0 or at[0] >= t.length[0] or stop <= start:
+    if length > t.length[2] - at[2]:
+        length = t.length[2] - at[2]
+    if at[0] >= t.length[0]:
         return
     for k in range(channels):
         for row in range(rows):
             h = at[1] + row * t.step[1]
-            if h < 0 or h >= t.length[1]:
-                continue
+            if h >= t.length[1]:
+                break
             values = scratch + (k * t.scratch_channel + <Py_ssize_t>row * pixels) * plan.itemsize
             if t.step[2] > 1:
                 interleave(line, values, pitch, t.step[2], pixels, plan.itemsize)
                 values = line
             plan.store_row(y + k * call.y_stride[1] + at[0] * call.y_stride[2] + h * call.y_stride[3]
-                           + (at[2] + start) * call.y_stride[4], call.y_stride[4],
-                           values + start * plan.itemsize, stop - start)
+                           + at[2] * call.y_stride[4], call.y_stride[4], values, length)
 
 
 cdef void transpose_block(const Plan *plan, const Transposed *t, const Call *call, int image, int group,
@@ -104,7 +100,7 @@ cdef void transpose_block(const Plan *plan, const Transposed *t, const Call *cal
     cdef char *y = call.y + image * call.y_stride[0] + group * plan.filters * call.y_stride[1]
     if plan.channel_lanes and 1 < size[2] <= plan.kernels.tile_pixels // 2:
         row_step = 2
-    at[2] = first[2] * t.step[2] - t.skip[2]
+    at[2] = first[2] * t.step[2]
     for block in range(block_from, block_to):
         channels = plan.filters - plan.first[block]
         if channels > plan.width[block]:
@@ -116,9 +112,9 @@ cdef void transpose_block(const Plan *plan, const Transposed *t, const Call *cal
                 panel = workspace + (d * plan.plane + <Py_ssize_t>h * plan.axis[2].slots) * plan.itemsize
                 p = 0
                 for a in range(t.step[0]):
-                    at[0] = (first[0] + d) * t.step[0] + a - t.skip[0]
+                    at[0] = (first[0] + d) * t.step[0] + a
                     for b in range(t.step[1]):
-                        at[1] = (first[1] + h) * t.step[1] + b - t.skip[1]
+                        at[1] = (first[1] + h) * t.step[1] + b
                         for r in range(t.step[2]):
                             part.weights = call.weights + t.weights_at[p] * plan.itemsize
                             row = 0
@@ -210,8 +206,8 @@ cdef class TransposePlan:
     """One geometry, resolved for one set of kernels.
 
     `axes`: three objects with size, kernel, dilation, extent, before, out: what a panel reads with stride 1, and
-    `phases`: (stride, skip, outputs, taps), where skip is the position of output 0 less the panel's first, and
-    taps holds (phase, kernel index) for each tap. `kernels`, `codes`: from _conv_cpu.kernels.
+    `phases`: (stride, outputs, taps), where taps holds (phase, index in the panel's kernel) for each tap.
+    `kernels`, `codes`: from _conv_cpu.
     """
     cdef Plan plan
     cdef Transposed transposed
@@ -238,10 +234,9 @@ cdef class TransposePlan:
             plan.axis[a].kernel, plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, 1, axis.dilation
             plan.axis[a].virtual = axis.out - 1 + axis.extent
             plan.out[a] = axis.out
-            t.step[a], t.skip[a], t.length[a], taps = axis.phases
+            t.step[a], t.length[a], taps = axis.phases
             plan.taps *= len(taps)
-        _, self.order = choose_tile(plan)
-        plan.flat = False
+        _, self.order = choose_tile(plan, False)
         plan.n_blocks = len(self.order)
         plan.group_bias = sum(self.order)
         choose_blocks(plan)
@@ -284,7 +279,7 @@ cdef class TransposePlan:
             for v in range(plan.axis[a].virtual):
                 plan.axis[a].source[v] = <int32_t>source_index(v - <Py_ssize_t>axes[a].before, axes[a].size, CONSTANT)
         plan.group_weights = <Py_ssize_t>plan.group_bias * plan.channels * plan.taps
-        taps = [axis.phases[3] for axis in axes]
+        taps = [axis.phases[2] for axis in axes]
         self.order = []
         for b, residue in enumerate(product(*[range(t.step[a]) for a in range(3)])):
             phase = &t.phase[b]

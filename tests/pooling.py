@@ -105,6 +105,10 @@ class Problem:
 
     def max_reference(self) -> tuple[Any, Any]:
         """Values and indices: of equal elements the first, of NaNs the last, elements before the fill."""
+        with np.errstate(invalid="ignore"):
+            return self._max_reference()
+
+    def _max_reference(self) -> tuple[Any, Any]:
         lowest = -np.inf
         if self.input.dtype.kind in "iu":
             lowest = np.iinfo(self.input.dtype).min

@@ -24,7 +24,8 @@ SHAPES = {
 MAX = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "return_indices": True,
        "fill_value": None, "padding_mode": "constant"}  # fmt: skip
 MEAN = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "fill_value": None,
-        "count_include_pad": True, "divisor_override": None, "padding_mode": "constant"}  # fmt: skip
+        "count_include_pad": True, "divisor_override": None,
+        "padding_mode": "constant"}  # fmt: skip
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 INTEGERS = tuple(f"{sign}int{bits}" for sign, bits in product(("", "u"), (8, 16, 32, 64)))
 

@@ -21,7 +21,7 @@ from sympy import Eq, Ge
 from implicitpad.cli.verify import verify
 
 BY_NAME = {question.name: question for question in QUESTIONS}
-COUNTING = implementations()[:1]
+COUNTING = [one for one in implementations() if one.name == "counting"]
 
 
 def off_by_one_in_the_floor(n, f, s, d, p0, p1):
