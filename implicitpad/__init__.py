@@ -1,6 +1,8 @@
 """Convolution with implicit padding: a width and a fill value, never written to memory."""
 
-from . import nn
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ._backward import Gradients, conv1d_backward, conv2d_backward, conv3d_backward
 from ._conv import conv1d, conv2d, conv3d
 from ._layers import Conv1d, Conv2d, Conv3d
@@ -26,7 +28,6 @@ from ._shapes import Cost, ReceptiveField, cost, output_shape, receptive_field
 from ._threads import get_num_threads, set_num_threads
 from ._transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from ._windows import Windows, pad, windows
-from .nn.plan import plan, required_padding
 from .padded import PaddedArray, PaddedGrad
 
 __all__ = [
@@ -80,3 +81,15 @@ __all__ = [
     "windows",
 ]
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from . import nn
+    from .nn import plan, required_padding
+
+
+def __getattr__(name: str) -> Any:
+    """Layers and their plans load when first used."""
+    if name in ("nn", "plan", "required_padding"):
+        layers = import_module(".nn", __name__)
+        return layers if name == "nn" else getattr(layers, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

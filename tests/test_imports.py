@@ -27,14 +27,16 @@ OPTIONAL = {
     "torch",
 }
 
-# From the bottom up: compiled modules, checks, backends, dispatch, public functions, adapters.
+# From the bottom up: compiled modules, checks, backends, dispatch, the array with a border, public
+# functions and layers, adapters.
 LEVELS = [
     ["*_cpu"],
     ["_threads", "_arguments"],
     ["_geometry*"],
     ["_numpy*", "_cupy*", "_cuda_*", "_reference"],
     ["_backend"],
-    ["_*"],
+    ["padded"],
+    ["_*", "nn"],
     ["*"],
 ]
 SOURCES = {path.stem: path.read_text("utf-8") for path in PACKAGE.glob("*.py")}

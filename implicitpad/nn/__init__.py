@@ -4,6 +4,7 @@ from . import networks
 from .branches import Residual, Skip
 from .convolutions import Conv1d, Conv2d, Conv3d
 from .layer import Layer, Pointwise, Sequential
+from .planning import Plan, plan, required_padding
 from .pointwise import (
     GELU,
     BatchNorm,
@@ -44,6 +45,7 @@ __all__ = [
     "MaxPool2d",
     "MaxPool3d",
     "PixelShuffle",
+    "Plan",
     "Pointwise",
     "ReLU",
     "Residual",
@@ -55,4 +57,6 @@ __all__ = [
     "Tanh",
     "Upsample",
     "networks",
+    "plan",
+    "required_padding",
 ]

@@ -79,8 +79,7 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __init__(self, core: Any, pad: Any = 0, fill: Any = 0) -> None:
         name = "PaddedArray"
-        backend_of(name, core=core)
-        core = as_array(name, "core", core)
+        core = _host_array(name, "core", core)
         try:
             rank = len(pad)
         except TypeError:
@@ -319,8 +318,7 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
         PaddedArray(shape=(1, 1, 100, 100), core=(20, 20) at (40, 30), fill=[255], dtype=uint8)
         """
         name = "PaddedArray.infer"
-        backend_of(name, array=array)
-        array = as_array(name, "array", array)
+        array = _host_array(name, "array", array)
         rank = array.ndim - 1 - bool(batched)
         if rank < 1 or 0 in array.shape:
             wanted = "(N, C, *spatial)" if batched else "(C, *spatial)"
@@ -381,6 +379,8 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         from .functions import FUNCTIONS
 
+        if options.get("out") is not None:
+            refuse(f"np.{function.__name__}", "out= has no rule", "drop out=")
         rule = FUNCTIONS.get(function)
         if rule is None:
             raise TypeError(
@@ -388,3 +388,13 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
                 "implicit; call materialize() first if an explicit copy is meant."
             )
         return rule(*args, **options)
+
+
+def _host_array(function: str, name: str, value: Any) -> Any:
+    """`value` as a NumPy array, not copied if it is one."""
+    if not backend_of(function, **{name: value}).__name__.endswith("._numpy"):
+        raise TypeError(
+            f"{function}: {name} is a CuPy array, and borders are carried on NumPy arrays only; "
+            f"convert with cupy.asnumpy({name})."
+        )
+    return as_array(function, name, value)

@@ -132,11 +132,9 @@ def _in_place(
         or spans != target.spans
     ):
         return None
-    fill = elementwise(
-        f"np.{ufunc.__name__}",
-        lambda *a: ufunc(*a, **options),
-        *[_only_fill(a) if isinstance(a, PaddedArray) else a for a in given],
-    ).fill
+    borders = [_only_fill(a) if isinstance(a, PaddedArray) else a for a in given]
+    with nullcontext() if target.n_pad else np.errstate(all="ignore"):
+        fill = elementwise(f"np.{ufunc.__name__}", lambda *a: ufunc(*a, **options), *borders).fill
     if not np.can_cast(fill.dtype, target.dtype, "same_kind") or fill.shape[: -len(spans)] not in (
         target.lead,
         (1, *target.lead[1:]),

@@ -19,32 +19,23 @@ from .statistics import mean, std, var
 def _reduction(ufunc: np.ufunc, typed: bool = False) -> Callable[..., Any]:
     if typed:
 
-        def rule(
-            x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False
-        ) -> Any:
-            _no_out(ufunc, out)
+        def rule(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) -> Any:
             return reduce(ufunc, x, axis, dtype, keepdims)
 
     else:
 
-        def rule(x: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:  # type: ignore[misc]
-            _no_out(ufunc, out)
+        def rule(x: Any, axis: Any = None, *, keepdims: Any = False) -> Any:  # type: ignore[misc]
             return reduce(ufunc, x, axis, None, keepdims)
 
     return rule
 
 
-def _no_out(ufunc: np.ufunc, out: Any) -> None:
-    if out is not None:
-        refuse(f"np.{ufunc.__name__}.reduce", "out= has no rule", "drop out=")
-
-
 def _mapped(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of one array, element by element."""
 
-    def rule(x: PaddedArray, *args: Any, **options: Any) -> Any:
+    def rule(x: PaddedArray, **options: Any) -> Any:
         name = f"np.{function.__name__}"
-        return elementwise(name, lambda a: function(a, *args, **options), x)
+        return elementwise(name, lambda a: function(a, **options), x)
 
     return rule
 
@@ -95,10 +86,10 @@ def _extreme(function: Callable[..., Any]) -> Callable[..., Any]:
     """`argmax`, `argmin`: over the whole virtual array, or over channels."""
     name = f"np.{function.__name__}"
 
-    def rule(x: PaddedArray, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
+    def rule(x: PaddedArray, axis: Any = None, *, keepdims: Any = False) -> Any:
         channel = x.ndim - x.rank - 1
         if axis is not None:
-            if normalized(x, axis) != (channel,) or not keepdims or out is not None:
+            if normalized(x, axis) != (channel,) or not keepdims:
                 refuse(
                     name,
                     f"a position in the border varies along axis {axis}",
@@ -131,7 +122,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.where: _where,
     np.clip: _clip,
     np.nan_to_num: _mapped(np.nan_to_num),
-    np.round: _mapped(np.round),
+    np.round: lambda x, decimals=0: _mapped(np.round)(x, decimals=decimals),
     np.real: _mapped(np.real),
     np.imag: _mapped(np.imag),
     np.copy: _copy,

@@ -176,12 +176,6 @@ def _pooled_core(x: PaddedArray, reach: Sequence[tuple[int, int]], run: Callable
     return run(x._read(inside), over, None)
 
 
-def adaptive_sizes(x: PaddedArray, output_size: Any) -> list[int]:
-    """One size for each axis; None keeps the axis."""
-    given = output_size if isinstance(output_size, tuple | list) else (output_size,) * x.rank
-    return [s.total if size is None else int(size) for s, size in zip(x.spans, given, strict=True)]
-
-
 def global_average(x: PaddedArray, keepdims: bool = False) -> Any:
     """Mean over the virtual area: an ordinary array."""
     return np.mean(x, axis=tuple(range(x.ndim - x.rank, x.ndim)), keepdims=keepdims)

@@ -65,12 +65,8 @@ def moments(x: PaddedArray, axes: tuple[int, ...] = (), dtype: Any = None) -> Mo
     return total
 
 
-def mean(
-    x: PaddedArray, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False
-) -> Any:
+def mean(x: PaddedArray, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) -> Any:
     """``numpy.mean``."""
-    if out is not None:
-        refuse("np.mean", "out= has no rule", "drop out=")
     axes = normalized(x, axis)
     result_type = np.dtype(dtype) if dtype is not None else _result(x)
     if not _spatial(x, axes):
@@ -85,13 +81,10 @@ def var(
     x: PaddedArray,
     axis: Any = None,
     dtype: Any = None,
-    out: Any = None,
     ddof: int = 0,
     keepdims: Any = False,
 ) -> Any:
     """``numpy.var``."""
-    if out is not None:
-        refuse("np.var", "out= has no rule", "drop out=")
     axes = normalized(x, axis)
     result_type = np.dtype(dtype) if dtype is not None else _result(x)
     lead = tuple([a for a in axes if a < x.ndim - x.rank])

@@ -83,6 +83,8 @@ def test_out_and_in_place():
     y += x
     assert whole is y
     assert_same(y, want, 0)
+    with pytest.raises(ValueError, match=r"np.clip: out= has no rule"):
+        np.clip(x, 0, 1, out=explicit)
     with pytest.raises(ValueError, match=r"np.add: out is a view of another PaddedArray"):
         np.add(x, 1, out=x[...])
     small = ip.PaddedArray(np.zeros((2, 3, 1, 1)), ((4, 4), (4, 3)))

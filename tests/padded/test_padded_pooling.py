@@ -79,5 +79,8 @@ def test_global_pooling():
     rng = np.random.default_rng(0)
     x = random_padded(rng, 2, lead=(2, 3))
     explicit = x.materialize()
+    assert_same(ip.global_avg_pool(x), explicit.mean((2, 3)))
+    assert_same(ip.global_max_pool(x), explicit.max((2, 3)), 0)
+    assert_same(ip.adaptive_avg_pool2d(x, (2, None)), ip.adaptive_avg_pool2d(explicit, (2, None)))
     assert_same(ip.nn.GlobalAvgPool()(x), explicit.mean((2, 3), keepdims=True))
     assert_same(ip.nn.GlobalMaxPool()(x), explicit.max((2, 3), keepdims=True), 0)
