@@ -1,10 +1,10 @@
-"""Gradients and transposed convolutions against PyTorch (oneDNN): ``python benchmarks/gradients.py --help``.
+"""Gradients and transposed convolutions against PyTorch (oneDNN): ``--help`` tells more.
 
-float32, random data, fresh results, weights as they come (each call packs them), zero padding except
-under `mode`. The opponent is PyTorch's own function for the same problem in either memory layout: conv_transpose2d,
-convolution_backward with one output at a time, and for other boundary modes the autograd gradient of
-pad(mode) followed by conv2d. GF/s counts the operations of direct convolution. Ratios above 1:
-implicitpad is faster.
+float32, random data, fresh results, weights as they come (each call packs them), zero padding
+except under `mode`. The opponent is PyTorch's own function for the same problem in either memory
+layout: conv_transpose2d, convolution_backward with one output at a time, and for other boundary
+modes the autograd gradient of pad(mode) followed by conv2d. GF/s counts the
+operations of direct convolution. Ratios above 1: implicitpad is faster.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OPPONENTS = ("torch", "channels_last")
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer on square images: N, C_in, H, C_out, kernel, stride, padding, output padding, mode."""
+    """One layer on square images; p: padding, op: output padding."""
 
     name: str
     n: int
@@ -201,7 +201,8 @@ def main() -> None:
                 ratios[name].append(row["seconds"][name] / own)
             both = " ".join(f"{ratios[name][-1]:6.2f}" for name in OPPONENTS)
             print(
-                f"{layer.name:18s} {1e3 * own:8.3f} {row['gflop'] / own:6.1f} {row['error']:8.1e} {both}",
+                f"{layer.name:18s} {1e3 * own:8.3f} {row['gflop'] / own:6.1f} "
+                f"{row['error']:8.1e} {both}",
                 flush=True,
             )
         if ratios["torch"]:

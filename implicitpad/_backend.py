@@ -47,7 +47,8 @@ def operation_of(name: str, function: str, **arrays: Any) -> Any:
     found = getattr(backend_of(function, **arrays), name, None)
     if found is None:
         raise TypeError(
-            f"{function}: CuPy arrays are not accepted by this operator; convert with cupy.asnumpy(array)."
+            f"{function}: CuPy arrays are not accepted by this operator; "
+            "convert with cupy.asnumpy(array)."
         )
     return found
 

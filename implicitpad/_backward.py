@@ -96,12 +96,14 @@ def conv2d_backward(
 ) -> Gradients:
     r"""Gradients of `conv2d` for its input, weight, bias and fill value.
 
-    .. math:: \partial x_{n,c,j} = \sum_{k} \sum_{(i,t):\, e(i s + t d - p) = j} w_{k,c,t}\, g_{n,k,i}
+    .. math:: \partial x_{n,c,j} =
+              \sum_{k} \sum_{(i,t):\, e(i s + t d - p) = j} w_{k,c,t}\, g_{n,k,i}
 
     .. math:: \partial w_{k,c,t} = \sum_{n,i} g_{n,k,i}\, x_{n,c,e(i s + t d - p)}
 
     with g the gradient of the output. The gradient for the bias sums g over images and windows; the
-    one for the fill value of channel c sums :math:`w_{k,c,t}\, g_{n,k,i}` over the taps in the padding.
+    one for the fill value of channel c sums :math:`w_{k,c,t}\, g_{n,k,i}` over the taps in the
+    padding.
 
     Parameters
     ----------

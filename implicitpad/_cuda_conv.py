@@ -19,6 +19,7 @@ from ._cuda_params import CONV, PACK, element_strides, structure, three
 from ._cuda_table import THREADS, firsts, index_table
 
 NULL = np.uint64(0)
+PLANS = 64  # kept by one set of packed weights; the oldest goes first
 
 
 @dataclass(eq=False)
@@ -117,6 +118,8 @@ def plan(
            family)  # fmt: skip
     found = packed.plans.get(key)
     if found is None:
+        if len(packed.plans) >= PLANS:
+            del packed.plans[next(iter(packed.plans))]
         x_batch, x_channel, x_axis = element_strides(x, geometry.batched)
         y_batch, y_channel, y_axis = element_strides(y, geometry.batched)
         axes = geometry.axes

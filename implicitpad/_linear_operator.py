@@ -33,9 +33,9 @@ def linear_operator(
 ) -> ConvOperator:
     """Convolution of arrays of one shape, as a linear operator on their elements.
 
-    A convolution is an affine map: ``conv(x).ravel() == A @ x.ravel() + offset``. The matrix A holds
-    the filters, wrapped or folded as the boundary mode says; the offset is what windows see of the
-    fill value, and 0 without one. Nothing of A is stored.
+    A convolution is an affine map: ``conv(x).ravel() == A @ x.ravel() + offset``. The matrix A
+    holds the filters, wrapped or folded as the boundary mode says; the offset is what windows see
+    of the fill value, and 0 without one. Nothing of A is stored.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def linear_operator(
     Returns
     -------
     ConvOperator
-        With `shape`, `matvec`, `rmatvec`, `matmat`, `rmatmat`, `offset`, `to_dense`, `to_sparse` and
-        `to_scipy`.
+        With `shape`, `matvec`, `rmatvec`, `matmat`, `rmatmat`, `offset`, `to_dense`, `to_sparse`
+        and `to_scipy`.
 
     Raises
     ------
@@ -233,6 +233,6 @@ class ConvOperator:
         right = array.ndim == 2 if columns else array.ndim == 1 or array.shape[1:] == (1,)
         if not right or array.shape[0] != rows:
             raise ValueError(
-                f"ConvOperator.{method}: the operand must have shape {want} for an operator of shape "
-                f"{self.shape}, got {array.shape}; flatten it with reshape."
+                f"ConvOperator.{method}: the operand must have shape {want} for an operator "
+                f"of shape {self.shape}, got {array.shape}; flatten it with reshape."
             )

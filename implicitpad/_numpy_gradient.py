@@ -37,7 +37,7 @@ def conv_backward(
         or ("fill_value" in needs and padded)
         or (
             "weight" in needs
-            and any(b - a < axis.out for (a, b), axis in zip(seeing, geometry.axes))
+            and any(b - a < axis.out for (a, b), axis in zip(seeing, geometry.axes, strict=True))
         )
     ):
         sums = _BoxSums(geometry, grad_output)
@@ -53,7 +53,7 @@ def conv_backward(
 
 
 def _grad_input(geometry: ConvGeometry, grad: Array, weight: Array) -> Array:
-    """The transposed convolution at the positions of the input; other modes fold the others onto it."""
+    """The transposed convolution at the input's positions; other modes fold the rest."""
     shape = geometry.in_shape
     folded = any(axis.mode != "constant" for axis in geometry.axes)
     if not folded:
@@ -91,8 +91,8 @@ def _grad_input(geometry: ConvGeometry, grad: Array, weight: Array) -> Array:
             chunk = conv_transpose(sub, grad[part], weight)
             chunk = as_five(chunk, True).reshape(-1, *as_five(chunk, True).shape[2:])
             at = [tables[0][row : row + count], *tables[1:]]
-            at = [np.zeros(1, np.int32)] * (3 - len(at)) + at
-            _gradient_cpu.fold(chunk, *at, target, _threads.get_num_threads())
+            depth, height, width = [np.zeros(1, np.int32)] * (3 - len(at)) + at
+            _gradient_cpu.fold(chunk, depth, height, width, target, _threads.get_num_threads())
     return total.reshape(shape).astype(geometry.dtype, copy=False)
 
 
@@ -103,7 +103,7 @@ def _transposed(axis: Axis, first: int, out: int) -> TransposeAxis:
 def _transpose_geometry(
     geometry: ConvGeometry, axes: Sequence[TransposeAxis], batch: int | None = None
 ) -> TransposeGeometry:
-    """From output channels to input channels; unrounded sums when `batch` asks for part of the batch."""
+    """From output to input channels; unrounded sums when `batch` asks for part of the batch."""
     return TransposeGeometry(
         geometry.function,
         geometry.batched if batch is None else True,
@@ -122,8 +122,8 @@ def _transpose_geometry(
 class _BoxSums:
     """Sums of the output gradient over boxes of windows that see the padding alike.
 
-    Along a constant axis, windows are cut into segments where one of the taps enters or leaves the input. Every
-    sum below adds whole boxes, so that nothing is subtracted.
+    Along a constant axis, windows are cut into segments where one of the taps enters or leaves the
+    input. Every sum below adds whole boxes, so that nothing is subtracted.
     """
 
     def __init__(self, geometry: ConvGeometry, grad: Array) -> None:
@@ -162,7 +162,7 @@ class _BoxSums:
         return self._outside(self.inside).reshape(len(self.sums), -1)
 
     def wholly_outside(self) -> Array:
-        """Over the windows beyond the first and the last that see the input on an axis: (C_out,)."""
+        """Over the windows beyond the first or the last that see the input: shape (C_out,)."""
         hull = []
         for inside in self.inside:
             seen = np.flatnonzero(inside.any(0))
@@ -173,7 +173,7 @@ class _BoxSums:
         return self._outside(hull)[:, 0, 0, 0]
 
     def _outside(self, inside: Sequence[Array]) -> Array:
-        """Sums of the boxes not inside on all axes: outside the first, or inside it and outside the second, ..."""
+        """Over boxes outside of the first axis, or inside of it but not of the second, ..."""
         total = np.zeros((len(self.sums), 1, 1, 1))
         rest = self.sums
         for at, mask in enumerate(inside, 1):
@@ -196,7 +196,7 @@ def tap_range(axis: Axis, k: int) -> tuple[int, int]:
 
 
 def windows_seeing(axis: Axis) -> tuple[int, int]:
-    """From the first window that sees the input to one past the last; all of them in other modes."""
+    """From the first window that sees the input to one past the last; in other modes all."""
     if axis.mode != "constant":
         return 0, axis.out
     ranges = [tap_range(axis, k) for k in range(axis.kernel)]
@@ -211,7 +211,7 @@ def _grad_weight(
     seeing: Sequence[tuple[int, int]],
     sums: _BoxSums | None,
 ) -> Array:
-    """Windows that see the input, through panels; the others add fill times their sum to every tap."""
+    """Windows that see the input, by tiles; the others add fill times their sum to every tap."""
     x, dy = as_five(input, geometry.batched), as_five(grad, geometry.batched)
     axes: list[Axis] = [whole(1)] * (3 - len(geometry.axes))
     for axis, (low, high) in zip(geometry.axes, seeing, strict=True):

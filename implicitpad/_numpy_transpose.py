@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _PanelAxis:
-    """What a transposed axis reads: the input once, with stride 1, for the phases of all its outputs.
+    """What a transposed axis reads: the input once, with stride 1, for all phases of its outputs.
 
-    Output q * step + r of phase r is reached by the taps k with k * dilation - first = r (modulo step), from
-    input q - (k * dilation - first) // step.
+    Output q * step + r of phase r is reached by the taps k with k * dilation - first = r (modulo
+    step), from input q - (k * dilation - first) // step.
     """
 
     size: int
@@ -89,7 +89,7 @@ def conv_transpose(
         _conv_cpu.codes(geometry.dtype.name, out.dtype.name),
         _threads.get_num_threads(),
     )
-    # The kernels read (groups, filters, channels, taps): of the weight's two channel axes, the second first.
+    # The kernels read (groups, filters, channels, taps): the second channel axis comes first.
     kernel = (1,) * (3 - len(geometry.axes)) + weight.shape[2:]
     taps = weight.astype(geometry.compute, copy=False)
     taps = taps.reshape(geometry.groups, -1, weight.shape[1], *kernel).swapaxes(1, 2)

@@ -99,7 +99,7 @@ def conv_transpose2d(
     Parameters
     ----------
     input : array, shape (N, C_in, H, W) or (C_in, H, W)
-        NumPy arrays or nested lists. Read only, in place, with any strides. See `conv2d` for dtypes.
+        NumPy or CuPy, or nested lists. Read only, any strides. See `conv2d` for dtypes.
     weight : array, shape (C_in, C_out / groups, f_H, f_W)
         Filters; library and dtype of `input` (int8 and uint8 may mix).
     bias : array, shape (C_out,), optional
@@ -133,8 +133,8 @@ def conv_transpose2d(
     convolution: nothing is scattered, no zeros are put between pixels. The same call gives the same
     bits for any number of threads.
 
-    Cost: N C_in (C_out / groups) f_H f_W n_H n_W multiply-adds. Memory beyond the result is the packed
-    weights and a bounded workspace for each thread.
+    Cost: N C_in (C_out / groups) f_H f_W n_H n_W multiply-adds. Memory beyond the result is the
+    packed weights and a bounded workspace for each thread.
 
     Examples
     --------

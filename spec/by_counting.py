@@ -48,6 +48,7 @@ def answers() -> dict[str, Callable[..., Any]]:
         "padding_positions": copied,
         "output_size_ceil": size_ceil,
         "core": core,
+        "core_of_padded": core,
         "stack": stacked,
         "multiply_adds": multiply_adds,
         "source_index": counting.source_index,

@@ -26,6 +26,16 @@ def shape_functions() -> dict[str, Callable[..., Any]]:
     def size_named(n: int, f: int, s: int, d: int, padding: str) -> int:
         return int(library.output_shape((1, n), (1, 1, f), s, padding, d)[-1])
 
+    def size_ceil(n: int, f: int, s: int, d: int, p0: int, p1: int) -> int:
+        x = np.zeros((1, n), np.float32)
+        return int(library.max_pool1d(x, f, s, ((p0, p1),), d, True).shape[-1])
+
+    def core(n: int, f: int, s: int, d: int, p0: int, p1: int) -> tuple[int, int]:
+        x = library.PaddedArray(np.zeros((1, n), np.float32), ((p0, p1),), 0.0)
+        y = library.conv1d(x, np.zeros((1, 1, f), np.float32), None, s, 0, d)
+        before, length = y.pad[0][0], y.core.shape[-1]
+        return (before, before + length) if length else (0, 0)
+
     def stacked(layers: Any) -> tuple[int, int, int]:
         keys = ("kernel_size", "stride", "dilation", "padding")
         found = library.receptive_field([dict(zip(keys, one, strict=True)) for one in layers])
@@ -57,6 +67,8 @@ def shape_functions() -> dict[str, Callable[..., Any]]:
         "layer_cost": layer_cost,
         "output_size": size,
         "output_size_named": size_named,
+        "output_size_ceil": size_ceil,
+        "core_of_padded": core,
         "stack": stacked,
         "multiply_adds": multiply_adds,
         "parameters": parameters,

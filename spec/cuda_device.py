@@ -24,7 +24,7 @@ def device() -> tuple[Any, str]:
         if cupy.cuda.is_available():
             found = import_module("implicitpad._cuda_device").cupy_device(0)
             name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
-            return found, f"CUDA, {name}"
+            return found, f"CUDA ({name})"
         why = "CuPy finds no CUDA device here"
     except ImportError:
         why = "CuPy is not installed"
@@ -38,7 +38,7 @@ def device() -> tuple[Any, str]:
         return None, f"{why}, and the emulator of CUDA's PTX cannot run: {error}."
     finally:
         sys.path.remove(str(EMULATOR))
-    return emulator.EmulatedDevice(80, False), "CUDA, PTX emulator"
+    return emulator.EmulatedDevice(80, False), "CUDA (PTX emulator)"
 
 
 def conv(found: Any, dtype: str) -> Callable[[Problem], Any]:

@@ -33,7 +33,7 @@ class Implementation:
 def implementations() -> list[Implementation]:
     """All of them, also those that are absent here."""
     counted = Implementation("counting", by_counting.answers())
-    shapes = Implementation("shape functions", by_library.shape_functions())
+    shapes = Implementation("public functions", by_library.shape_functions())
     return [_formulas(), counted, _numpy(), shapes, *_cpu(), _cuda()]
 
 

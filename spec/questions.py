@@ -144,6 +144,13 @@ QUESTIONS = [
         formulas.core_of,
     ),
     Question(
+        "padded_array",
+        "core of a convolved PaddedArray, for n ≥ d",
+        "core_of_padded",
+        settings.connected,
+        formulas.core_of,
+    ),
+    Question(
         "receptive_field",
         "J = Π s, O = Σ p·J, R = 1 + Σ (F − 1)·J",
         "stack",

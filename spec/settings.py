@@ -18,6 +18,11 @@ def narrow() -> Iterator[Setting]:
     return layers(2)
 
 
+def connected() -> Iterator[Setting]:
+    """Where no window straddles the core without touching it: n ≥ d."""
+    return (setting for setting in narrow() if setting["n"] >= setting["d"])
+
+
 def with_modes() -> list[Problem]:
     return list(problems(80, None, 1))
 

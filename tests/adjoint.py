@@ -1,4 +1,4 @@
-"""Plain references for transposed convolutions and gradients: scatter, in float64 or exact integers."""
+"""Plain references for transposed convolutions and gradients: scatter, in float64 or integers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sources(axes):
 
 
 def gradients(axes, groups, fill, grad, input, weight):
-    """Gradients for input, weight, bias and per-channel fill, in float64, of a batched convolution."""
+    """Gradients for input, weight, bias and per-channel fill of a batched convolution."""
     strides, dilations = [a.stride for a in axes], [a.dilation for a in axes]
     virtual = scatter(grad, weight, strides, dilations, [a.virtual for a in axes], groups)
     rows, where = virtual.reshape(*virtual.shape[:2], -1), sources(axes).ravel()

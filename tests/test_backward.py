@@ -127,7 +127,7 @@ def test_the_same_bits_for_any_number_of_threads(mode):
 
 
 def test_windows_wholly_in_the_padding_cost_their_sum_alone():
-    """An infinity in the gradient of such a window reaches fill and bias, and the filters through v."""
+    """An infinity in the gradient of such a window reaches fill, bias and, through v, filters."""
     x, w = np.ones((1, 4)), np.ones((1, 1, 2))
     g = np.ones((1, 4 + 20 - 1))
     g[0, 0] = np.inf

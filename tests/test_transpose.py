@@ -1,4 +1,4 @@
-"""Transposed convolution: what it computes, on every instruction set and with one and two threads."""
+"""Transposed convolution: what it computes, on every instruction set and for 1 and 2 threads."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ STYLE = {PROVED: "green", CHECKED: "cyan", ABSENT: "dim"}
     "--jobs", type=click.IntRange(1), default=min(2, os.cpu_count() or 1), show_default=True
 )
 def verify(only: tuple[str, ...], as_json: bool, jobs: int) -> None:
-    """Prove every formula, then check it against counting, the kernels and the shape functions.
+    """Prove every formula, then check it against counting, the kernels and the public functions.
 
     "proved" holds for all values: every step carries a certificate that was multiplied out.
     "checked" was compared at that many settings.  The exit status is 1 if anything disagrees.

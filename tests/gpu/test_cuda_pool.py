@@ -7,10 +7,10 @@ from itertools import product
 import numpy as np
 import pytest
 from gpu_problems import UNDERFLOW, UNIT_ROUNDOFF, values
-from implicitpad._pool_geometry import avg_pool_geometry, max_pool_geometry
 
 import implicitpad
 from implicitpad import _cuda_pool, _reference
+from implicitpad._pool_geometry import avg_pool_geometry, max_pool_geometry
 
 SHAPES = {
     "signal": ((2, 3, 19), 3, {"padding": ((2, 5),)}),

@@ -56,6 +56,17 @@ def test_one_packing_serves_every_size_fill_and_layout(device):
         p.check(device.asnumpy(_cuda_conv.conv(device, p.geometry, device.asarray(x), packed)))
 
 
+def test_plans_are_bounded(device):
+    w = problem(2, (1, 1, 3), (1, 1, 2)).w
+    packed = _cuda_conv.pack(device, device.asarray(w), None, np.dtype(np.float32))
+    for n in range(2, 2 + 2 * _cuda_conv.PLANS):
+        p = Problem(np.ones((1, 1, n), np.float32), w)
+        x, y = device.asarray(p.x), device.empty(p.geometry.out_shape, np.float32)
+        newest = _cuda_conv.plan(device, p.geometry, x, packed, y)
+    assert len(packed.plans) == _cuda_conv.PLANS
+    assert newest in packed.plans.values()
+
+
 VIEWS = {
     "reversed": lambda x: x[:, :, ::-1, ::-1],
     "every second row and channel": lambda x: x[:, ::2, 1::2],

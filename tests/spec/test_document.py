@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from implicitpad.spec.__main__ import DOCUMENT, main
 from implicitpad.spec.document import document
 

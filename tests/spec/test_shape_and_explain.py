@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as xml
 from itertools import product
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -81,7 +82,9 @@ def test_a_question_that_makes_no_sense_is_exit_status_2(arguments):
 def test_axes_are_solved_one_by_one():
     outcome = run(shape, "--n", "6x7", "--f", "3", "--s", "2")
     assert "output 2 × 3" in words(outcome)
-    assert [axis["out"] for axis in json.loads(run(shape, "--n", "6x7", "--f", "3", "--json").output)]
+    assert [
+        axis["out"] for axis in json.loads(run(shape, "--n", "6x7", "--f", "3", "--json").output)
+    ]
 
 
 def test_layers_agree_with_counting():
@@ -160,3 +163,10 @@ def test_the_title_says_the_settings():
 )
 def test_what_cannot_be_drawn_is_an_error(arguments):
     assert run(explain, *arguments).exit_code == 2
+
+
+def test_the_picture_in_the_documentation_is_not_stale(tmp_path):
+    kept = Path(__file__).parents[2] / "docs" / "explain.svg"
+    path = tmp_path / "explain.svg"
+    assert run(explain, "--n", "7x7", "-o", str(path)).exit_code == 0
+    assert path.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8")

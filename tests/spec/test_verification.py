@@ -8,6 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sympy import Eq, Ge
+
+from implicitpad.cli.verify import verify
 from implicitpad.spec import counting, formulas, verification
 from implicitpad.spec.implementations import Implementation, implementations
 from implicitpad.spec.inverse import solve
@@ -16,9 +19,6 @@ from implicitpad.spec.questions import QUESTIONS
 from implicitpad.spec.symbols import WINDOW, F, P, m, n, s
 from implicitpad.spec.theorem import Theorem
 from implicitpad.spec.verification import compare, prove
-from sympy import Eq, Ge
-
-from implicitpad.cli.verify import verify
 
 BY_NAME = {question.name: question for question in QUESTIONS}
 COUNTING = [one for one in implementations() if one.name == "counting"]
