@@ -6,13 +6,11 @@ import math
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from .. import _pool
+from .. import _pool, _pool_backward
 from .._arguments import padding_widths, per_axis
 from .._geometry import Axis
 from .._pool_geometry import pool_axes
-from ..padded.gradients import PaddedGrad
-from ..padded.window_gradients import avg_pool_backward, max_pool_backward
-from .layer import Layer, Parameters, Pullback
+from .layer import Layer, Pullback
 from .layout import Layout
 
 
@@ -73,17 +71,13 @@ class _MaxPool(_Pool):
         return pool(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
     def linearize(self, x: Any) -> tuple[Any, Pullback]:
-        pool = getattr(_pool, f"max_pool{self._rank}d")
-
-        def run(array: Any, padding: Any) -> Any:
-            return pool(
-                array, self.kernel_size, self.stride, padding or 0, self.dilation, False, True
-            )[1]
-
-        def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
-            return max_pool_backward(grad, x, self._axes(x), run), {}
-
-        return self(x), pullback
+        backward = getattr(_pool_backward, f"max_pool{self._rank}d_backward")
+        return self(x), lambda grad: (
+            backward(
+                grad, x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+            ).input,
+            {},
+        )
 
 
 class _AvgPool(_Pool):
@@ -102,7 +96,14 @@ class _AvgPool(_Pool):
         )
 
     def linearize(self, x: Any) -> tuple[Any, Pullback]:
-        return self(x), lambda grad: (avg_pool_backward(grad, x, self._axes(x)), {})
+        backward = getattr(_pool_backward, f"avg_pool{self._rank}d_backward")
+        return self(x), lambda grad: (
+            backward(
+                grad, x, self.kernel_size, self.stride, self.padding, self.ceil_mode, False,
+                dilation=self.dilation,
+            ).input,
+            {},
+        )  # fmt: skip
 
 
 class MaxPool1d(_MaxPool):

@@ -136,61 +136,20 @@ def transpose_backward(
     return PaddedGrad(core, fill), weight, bias
 
 
-def max_pool_backward(
-    grad: PaddedGrad, x: PaddedArray, axes: Sequence[Any], run: Callable[..., Any]
+def pool_backward(
+    function: str, grad: Any, x: PaddedArray, axes: Sequence[Any], run: Callable[..., Any]
 ) -> PaddedGrad:
-    """The gradient goes to the first maximum of each window.
+    """Of pooling windows that see nothing outside the virtual array.
 
-    ``run(array, padding)`` gives the flat indices of the maxima of an ordinary array.
+    ``run(grad, array, padding)`` gives the gradient of an ordinary array.
     """
-
-    def route(g: Any, array: Any, padding: Any) -> Any:
-        indices = run(array, padding)
-        out = np.zeros(array.shape, g.dtype)
-        lead = array.ndim - x.rank
-        flat = out.reshape(math.prod(array.shape[:lead]), -1)
-        rows = np.arange(len(flat))[:, None]
-        np.add.at(flat, (rows, indices.reshape(len(flat), -1)), g.reshape(len(flat), -1))
-        return out
-
-    return _pool_backward(grad, x, axes, route)
-
-
-def avg_pool_backward(grad: PaddedGrad, x: PaddedArray, axes: Sequence[Any]) -> PaddedGrad:
-    """Each window's gradient in equal parts; positions outside the array have none."""
-
-    def spread(g: Any, array: Any, padding: Any) -> Any:
-        widths = padding or [(0, 0)] * x.rank
-        whole = [n + a + b for n, (a, b) in zip(array.shape[-x.rank :], widths, strict=True)]
-        count: Any = np.ones((1,) * x.rank, int)
-        for axis, (a, (before, _)) in enumerate(zip(axes, widths, strict=True)):
-            place = np.arange(g.shape[axis - x.rank])[:, None] * a.stride - before
-            taps = place + np.arange(a.kernel) * a.dilation
-            inside = ((taps >= 0) & (taps < array.shape[axis - x.rank])).sum(1)
-            count = count * inside.reshape((-1,) + (1,) * (x.rank - axis - 1))
-        out: Any = np.zeros(array.shape[: -x.rank] + tuple(whole), g.dtype)
-        share = g / count.astype(g.dtype)
-        for taps in np.ndindex(*[a.kernel for a in axes]):
-            index = [
-                slice(k * a.dilation, k * a.dilation + (m - 1) * a.stride + 1, a.stride)
-                for k, a, m in zip(taps, axes, g.shape[-x.rank :], strict=True)
-            ]
-            out[within(index)] += share
-        inner = [slice(a, n - b) for n, (a, b) in zip(whole, widths, strict=True)]
-        return out[within(inner)]
-
-    return _pool_backward(grad, x, axes, spread)
-
-
-def _pool_backward(
-    grad: PaddedGrad, x: PaddedArray, axes: Sequence[Any], back: Callable[..., Any]
-) -> PaddedGrad:
     spans = canonical(
         [
             span.windows(a.kernel, a.stride, a.dilation, a.before, a.out)
             for span, a in zip(x.spans, axes, strict=True)
         ]
     )
+    check(function, grad, _like(x, spans, [a.stride for a in axes], x.lead[-1]))
     core, fill = np.zeros_like(x.core), np.zeros(x.fill.shape, x.dtype)
     if any(span.size < span.total for span in spans):
         period = [p // math.gcd(p, a.stride) for p, a in zip(x.period, axes, strict=True)]
@@ -200,7 +159,7 @@ def _pool_backward(
         ]
         lead = grad.fill.shape[: -x.rank]
         array = np.ascontiguousarray(window(x.fill, box, lead))
-        inner = back(np.ascontiguousarray(grad.fill), array, None)
+        inner = run(np.ascontiguousarray(grad.fill), array, 0)
         fill = folded(inner, [first for first, _ in box], x.fill.shape)
     if spans[0].size:
         reach = [
@@ -209,7 +168,7 @@ def _pool_backward(
         ]
         box = [(max(a, 0), min(b, s.total)) for s, (a, b) in zip(x.spans, reach, strict=True)]
         over = [(c - a, b - d) for (a, b), (c, d) in zip(reach, box, strict=True)]
-        pair = returned(x, box, back(grad.core, np.ascontiguousarray(x._read(box)), over))
+        pair = returned(x, box, run(grad.core, x._read(box), over))
         core, fill = pair.core, fill + pair.fill
     return PaddedGrad(core, fill)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from padded_arrays import assert_same, random_padded
@@ -186,3 +188,21 @@ def test_errors_of_layers_and_plans():
         nn.Residual(nn.Conv2d(1, 1, 1, padding=((0, 1), (0, 1))))(image)
     with pytest.raises(ValueError, match=r"nn.Conv2d: weight must have shape"):
         net[0].weight = np.zeros(3)
+
+
+def test_memory_follows_the_core_alone():
+    rng = np.random.default_rng(0)
+    network = nn.Sequential(
+        *[nn.Conv2d(8, 8, 3, rng=rng), nn.ReLU(), nn.MaxPool2d(3, 1), nn.GroupNorm(2, 8)] * 3
+    )
+    image = rng.normal(size=(1, 8, 64, 64)).astype(np.float32)
+    peaks = []
+    for width in (20, 20, 1000, 10**8):  # once to draw the weights and fill the caches
+        x = ip.PaddedArray(image, width, 1)
+        tracemalloc.start()
+        y = network(x)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert y.core.shape == (1, 8, 76, 76)
+    assert max(peaks[1:]) <= 1.1 * min(peaks[1:])
+    assert min(peaks[1:]) > image.nbytes

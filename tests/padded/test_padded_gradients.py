@@ -82,6 +82,27 @@ def test_equal_phases_stay_apart():
     assert_close(got.weight, w.grad)
 
 
+@pytest.mark.parametrize("kind", ["max", "avg"])
+@pytest.mark.parametrize("seed", range(20))
+def test_pooling(seed, kind):
+    rng = np.random.default_rng(seed)
+    x = random_padded(rng, 2, total=rng.integers(3, 12, 2))
+    options = {
+        "stride": int(rng.integers(1, 4)),
+        "padding": int(rng.integers(0, 2)),
+        "ceil_mode": seed % 2 == 0,
+    }
+    if kind == "avg":
+        options["count_include_pad"] = False
+    y = getattr(ip, f"{kind}_pool2d")(x, 3, **options)
+    gradient = rng.normal(size=y.shape)
+    got = getattr(ip, f"{kind}_pool2d_backward")(pair(y, gradient), x, 3, **options).input
+    core, fill, whole = explicit(x)
+    getattr(F, f"{kind}_pool2d")(whole, 3, **options).backward(torch.tensor(gradient))
+    assert_close(got.core, core.grad)
+    assert_close(got.fill, fill.grad)
+
+
 def test_gradients_of_something_else_are_refused():
     x = ip.PaddedArray(np.ones((1, 1, 4)), 2, 1.0)
     weight = np.ones((1, 1, 3))
