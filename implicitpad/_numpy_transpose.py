@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
+# With fewer, the filters cost more to flip and to transform than is saved by computing with those.
+_FEW_OUTPUTS = 128
+
+
 @dataclass(frozen=True, slots=True)
 class _PanelAxis:
     """What a transposed axis reads: the input once, with stride 1, for all phases of its outputs.
@@ -73,12 +77,16 @@ def conv_transpose(
         out = np.empty(geometry.out_shape, geometry.out_dtype)
     if out.size == 0:
         return out
-    if all(axis.stride == 1 for axis in geometry.axes):
+    outputs = geometry.batch * math.prod(axis.out for axis in geometry.axes)
+    if outputs >= _FEW_OUTPUTS and all(axis.stride == 1 for axis in geometry.axes):
         return _conv_flipped(geometry, input, weight, bias, out)
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
     axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple(
         [_panel_axis(axis) for axis in geometry.axes]
     )
+    item = geometry.compute.itemsize
+    elements = out.dtype.itemsize == item and y.strides[4] == item and y.flags.aligned
+    elements = elements and all(stride % item == 0 for stride in y.strides)
     plan = _transpose_cpu.TransposePlan(
         axes,
         geometry.batch,
@@ -87,6 +95,7 @@ def conv_transpose(
         geometry.groups,
         _conv_cpu.kernels(),
         _conv_cpu.codes(geometry.dtype.name, out.dtype.name),
+        elements,
         _threads.get_num_threads(),
     )
     # The kernels read (groups, filters, channels, taps): the second channel axis comes first.

@@ -14,6 +14,7 @@ class TransposePlan:
         groups: int,
         kernels: Any,
         codes: tuple[int, int, int],
+        direct: bool,
         threads: int,
     ) -> None: ...
     def run(self, x: Any, weights: Any, bias: Any, y: Any) -> None: ...

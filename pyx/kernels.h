@@ -91,6 +91,9 @@ typedef struct {
                    int row, int column, void *out);
 } winograd_kernels;
 
+/* row[i * n + r] = values[r * pitch + i] for r < n and i < pixels. */
+typedef void interleave_function(void *row, const void *values, ptrdiff_t pitch, int n, int pixels);
+
 /* Weight gradients, documented in gradient_tiles.h. */
 typedef struct {
     void (*weight_tile[MAX_TILE_PIXELS + 1])(const void *dy, const void *panel, const int32_t *row_slot, int rows,
@@ -107,6 +110,7 @@ typedef struct {
     pack_weights_function *pack_weights;
     const winograd_kernels *winograd[2]; /* m = 2, 4; NULL for integers: not exact in them */
     const gradient_kernels *gradient; /* NULL for integers */
+    interleave_function *interleave_rows;
 } element_kernels;
 
 typedef struct {

@@ -158,6 +158,21 @@ static void NAME(pack_weights)(void *packed, const void *weights, ptrdiff_t row_
             p[t * width + k] = k < rows ? w[k * row_stride + t] : 0;
 }
 
+static void NAME(interleave_rows)(void *row, const void *values, ptrdiff_t pitch, int n, int pixels) {
+    ELEMENT *out = row;
+    const ELEMENT *v = values;
+    int done = 0;
+    if (n == 2 && LANES > 1)
+        for (; done + LANES <= pixels; done += LANES) {
+            vector a = vload(v + done), b = vload(v + pitch + done);
+            interleave(&a, &b);
+            vstore(out + 2 * done, a);
+            vstore(out + 2 * done + LANES, b);
+        }
+    for (int r = 0; r < n; r++)
+        for (int i = done; i < pixels; i++) out[(ptrdiff_t)i * n + r] = v[r * pitch + i];
+}
+
 #if ELEMENT_FLOATS
 #define WINOGRAD_TILE 2
 #include "winograd.h"
@@ -186,6 +201,7 @@ static const element_kernels NAME(kernels) = {
     EACH_CHANNEL_TILE(CHANNEL_ENTRY) EACH_PIXEL_TILE(PIXEL_ENTRY).pack_weights = NAME(pack_weights),
     .winograd = WINOGRAD,
     .gradient = GRADIENT,
+    .interleave_rows = NAME(interleave_rows),
 };
 #undef WINOGRAD
 #undef GRADIENT

@@ -40,33 +40,13 @@ cdef struct Transposed:
     Py_ssize_t scratch_channel   # elements of scratch from one channel to the next
 
 
-cdef void interleave(char *line, const char *values, Py_ssize_t pitch, int n, int pixels, int itemsize) noexcept nogil:
-    """line[i n + r] = values[r pitch + i]"""
-    cdef int i, r
-    cdef const char *phase
-    if itemsize == 8:
-        for r in range(n):
-            phase = values + r * pitch * 8
-            for i in range(pixels):
-                (<uint64_t *>line)[<Py_ssize_t>i * n + r] = (<const uint64_t *>phase)[i]
-    elif n == 2:                 # the common case, in a form that compilers vectorise
-        phase = values + pitch * 4
-        for i in range(pixels):
-            (<uint32_t *>line)[2 * i] = (<const uint32_t *>values)[i]
-            (<uint32_t *>line)[2 * i + 1] = (<const uint32_t *>phase)[i]
-    else:
-        for r in range(n):
-            phase = values + r * pitch * 4
-            for i in range(pixels):
-                (<uint32_t *>line)[<Py_ssize_t>i * n + r] = (<const uint32_t *>phase)[i]
-
-
 cdef void store_rows(const Plan *plan, const Transposed *t, const Call *call, char *y, const int *at, int rows,
                      int pixels, int channels, const char *scratch, char *line) noexcept nogil:
     """`rows` rows of all phases of the last axis, `channels` channels, from output position `at` on."""
     cdef int k, row, h, length = pixels * t.step[2]
     cdef Py_ssize_t pitch = <Py_ssize_t>rows * pixels
     cdef const char *values
+    cdef char *target
     if length > t.length[2] - at[2]:
         length = t.length[2] - at[2]
     if at[0] >= t.length[0]:
@@ -77,11 +57,15 @@ cdef void store_rows(const Plan *plan, const Transposed *t, const Call *call, ch
             if h >= t.length[1]:
                 break
             values = scratch + (k * t.scratch_channel + <Py_ssize_t>row * pixels) * plan.itemsize
+            target = (y + k * call.y_stride[1] + at[0] * call.y_stride[2] + h * call.y_stride[3]
+                      + at[2] * call.y_stride[4])
             if t.step[2] > 1:
-                interleave(line, values, pitch, t.step[2], pixels, plan.itemsize)
+                if plan.direct and length == pixels * t.step[2]:
+                    plan.kernels.interleave_rows(target, values, pitch, t.step[2], pixels)
+                    continue
+                plan.kernels.interleave_rows(line, values, pitch, t.step[2], pixels)
                 values = line
-            plan.store_row(y + k * call.y_stride[1] + at[0] * call.y_stride[2] + h * call.y_stride[3]
-                           + at[2] * call.y_stride[4], call.y_stride[4], values, length)
+            plan.store_row(target, call.y_stride[4], values, length)
 
 
 cdef void transpose_block(const Plan *plan, const Transposed *t, const Call *call, int image, int group,
@@ -207,7 +191,7 @@ cdef class TransposePlan:
 
     `axes`: three objects with size, kernel, dilation, extent, before, out: what a panel reads with stride 1, and
     `phases`: (stride, outputs, taps), where taps holds (phase, index in the panel's kernel) for each tap.
-    `kernels`, `codes`: from _conv_cpu.
+    `kernels`, `codes`: from _conv_cpu. `direct`: the output holds elements, its last axis contiguous.
     """
     cdef Plan plan
     cdef Transposed transposed
@@ -216,7 +200,7 @@ cdef class TransposePlan:
     cdef readonly Py_ssize_t workspace  # bytes for each thread
 
     def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, kernels, codes,
-                 int threads):
+                 bint direct, int threads):
         cdef Plan *plan = &self.plan
         cdef Transposed *t = &self.transposed
         cdef const kernel_set *chosen = <const kernel_set *>PyCapsule_GetPointer(kernels, "implicitpad.kernel_set")
@@ -226,7 +210,7 @@ cdef class TransposePlan:
         plan.load_row = chosen.load_row[<int>storage]
         plan.store_row = chosen.store_row[<int>output]
         plan.itemsize = 8 if element in (F64, I64) else 4
-        plan.batch, plan.groups = batch, groups
+        plan.batch, plan.groups, plan.direct = batch, groups, direct
         plan.channels, plan.filters = in_channels // groups, out_channels // groups
         plan.taps = 1
         for a, axis in enumerate(axes):
