@@ -48,13 +48,9 @@ typedef void pool_arg_function(void *out, void *index, const void *const *rows, 
  * IN padded[i]: whether output i has padding; NULL: all have. */
 typedef void pool_fill_function(void *out, void *index, const char *padded, int n, const void *fill);
 
-/* OUT total: op over n elements. */
-typedef void pool_total_function(void *total, const void *values, ptrdiff_t n);
-
 typedef struct {
     pool_columns_function *columns[POOL_OPERATIONS]; /* sums: of floats only */
     pool_windows_function *windows[POOL_OPERATIONS];
-    pool_total_function *total[POOL_OPERATIONS];
     pool_arg_function *arg;
     pool_fill_function *fill;
 } pool_kernels;

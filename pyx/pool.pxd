@@ -27,12 +27,10 @@ cdef extern from "pool.h" nogil:
                                     const void *first, int64_t first_row, const void *lowest) noexcept
     ctypedef void pool_fill_function(void *out, void *index, const char *padded, int n,
                                      const void *fill) noexcept
-    ctypedef void pool_total_function(void *total, const void *values, Py_ssize_t n) noexcept
 
     ctypedef struct pool_kernels:
         pool_columns_function *columns[2]
         pool_windows_function *windows[2]
-        pool_total_function *total[2]
         pool_arg_function *arg
         pool_fill_function *fill
 

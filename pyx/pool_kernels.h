@@ -9,6 +9,13 @@
 
 #include "vectors.h"
 
+#undef IS_NAN
+#if FLOATING
+#define IS_NAN(x) ((x) != (x))
+#else
+#define IS_NAN(x) 0
+#endif
+
 #define mask NAME(mask)
 #define ivector NAME(ivector)
 #define exceeds NAME(exceeds)
@@ -19,7 +26,7 @@
 #if LANES == 1
 typedef int mask;
 typedef INDEX ivector;
-INLINE mask exceeds(vector b, vector a) { return b > a || b != b; }
+INLINE mask exceeds(vector b, vector a) { return b > a || IS_NAN(b); }
 INLINE vector select(mask m, vector b, vector a) { return m ? b : a; }
 INLINE ivector select_index(mask m, ivector b, ivector a) { return m ? b : a; }
 #else
@@ -84,11 +91,7 @@ INLINE vector NAME(larger)(vector a, vector b) {
 INLINE vector NAME(combine)(const int sum, vector a, vector b) { return sum ? a + b : NAME(larger)(a, b); }
 
 INLINE ELEMENT NAME(combine_one)(const int sum, ELEMENT a, ELEMENT b) {
-#if FLOATING
-    return sum ? a + b : b > a || b != b ? b : a;
-#else
-    return sum ? a + b : b > a ? b : a;
-#endif
+    return sum ? a + b : b > a || IS_NAN(b) ? b : a;
 }
 
 INLINE void NAME(columns)(const int sum, const int n_rows, ELEMENT *line, const ELEMENT *const *rows,
@@ -98,7 +101,11 @@ INLINE void NAME(columns)(const int sum, const int n_rows, ELEMENT *line, const 
         vector t[4];
         UNROLL for (int j = 0; j < 4; j++) t[j] = vload(rows[0] + i + j * LANES);
         for (int r = 1; r < n_rows; r++)
-            UNROLL for (int j = 0; j < 4; j++) t[j] = NAME(combine)(sum, t[j], vload(rows[r] + i + j * LANES));
+            UNROLL for (int j = 0; j < 4; j++) {
+                if (r >= n_rows - 2)
+                    PREFETCH(rows[r] + i + j * LANES + 1024 / ELEMENT_SIZE);
+                t[j] = NAME(combine)(sum, t[j], vload(rows[r] + i + j * LANES));
+            }
         UNROLL for (int j = 0; j < 4; j++) vstore(line + i + j * LANES, t[j]);
     }
     while (i < n) {
@@ -229,27 +236,6 @@ INLINE void NAME(any_windows)(const int sum, ELEMENT *out, const ELEMENT *line, 
 #undef WINDOWS
 }
 
-INLINE ELEMENT NAME(total)(const int sum, const ELEMENT *p, ptrdiff_t n) {
-    ptrdiff_t i = 0;
-    ELEMENT one = p[0];
-    if (n >= 4 * LANES) {
-        vector t[4];
-        UNROLL for (int j = 0; j < 4; j++) t[j] = vload(p + j * LANES);
-        for (i = 4 * LANES; i + 4 * LANES <= n; i += 4 * LANES)
-            UNROLL for (int j = 0; j < 4; j++) t[j] = NAME(combine)(sum, t[j], vload(p + i + j * LANES));
-        ELEMENT lanes[4 * LANES];
-        UNROLL for (int j = 0; j < 2; j++) t[j] = NAME(combine)(sum, t[j], t[j + 2]);
-        vstore(lanes, NAME(combine)(sum, t[0], t[1]));
-        for (int width = LANES / 2; width; width /= 2)
-            for (int j = 0; j < width; j++) lanes[j] = NAME(combine_one)(sum, lanes[j], lanes[j + width]);
-        one = lanes[0];
-    } else {
-        i = 1;
-    }
-    for (; i < n; i++) one = NAME(combine_one)(sum, one, p[i]);
-    return one;
-}
-
 #define OPERATION(name, sum)                                                                              \
     static void NAME(columns_##name)(void *line, const void *const *rows, const ptrdiff_t *steps,         \
                                      int n_rows, int unit, int n) {                                       \
@@ -272,9 +258,6 @@ INLINE ELEMENT NAME(total)(const int sum, const ELEMENT *p, ptrdiff_t n) {
                                      const int32_t *tap_offset, int taps, const void *count,              \
                                      double scale) {                                                      \
         NAME(any_windows)(sum, out, line, n, stride, tap_offset, taps, count, (ELEMENT)scale);            \
-    }                                                                                                     \
-    static void NAME(total_##name)(void *total, const void *values, ptrdiff_t n) {                        \
-        *(ELEMENT *)total = NAME(total)(sum, values, n);                                                  \
     }
 OPERATION(max, 0)
 #if FLOATING
@@ -282,8 +265,42 @@ OPERATION(sum, 1)
 #endif
 #undef OPERATION
 
-/* Indices are followed as row_index + tap_offset where the columns of all taps of a vector of outputs are
- * consecutive, as they are inside the input and next to constant padding; elsewhere they are looked up. */
+/* A vector of outputs. Indices are followed as row_index + tap_offset where the columns of all taps are
+ * `consecutive`, as they are inside the input and next to constant padding; elsewhere they are looked up. */
+INLINE void NAME(arg_window)(const int stride, const int dense, const int taps, const int consecutive,
+                             vector *value, INDEX *place, const ELEMENT *const *rows,
+                             const int64_t *row_index, int n_rows, const INDEX *columns, ptrdiff_t start,
+                             const int32_t *tap_offset, const INDEX *first, INDEX first_row, ELEMENT lowest) {
+    const INDEX base = consecutive ? columns[start] : 0;
+    vector a = broadcast(lowest);
+    ivector ai;
+    for (int j = 0; j < LANES; j++)
+        place[j] = first[j] + first_row - (consecutive ? base + (INDEX)(j * stride) : 0);
+    memcpy(&ai, place, sizeof ai);
+    for (int r = 0; r < n_rows; r++) {
+        const ELEMENT *p = rows[r] + start;
+        UNROLL for (int k = 0; k < taps; k++) {
+            const int32_t at = dense == 1 ? k : tap_offset[k];
+            const vector b = stride == 2 && dense == 1 && k % 2 && LANES > 1
+                                 ? NAME(odd)(vload(p + k - 1), vload(p + k - 1 + LANES))
+                                 : NAME(tap)(stride, p + at);
+            const mask m = exceeds(b, a);
+            const INDEX here = (INDEX)row_index[r] + (consecutive ? at : 0);
+            ivector bi = here - (ivector){0};
+            if (!consecutive)
+                bi += NAME(tap_index)(stride, columns + start + at);
+            a = select(m, b, a);
+            ai = select_index(m, bi, ai);
+        }
+    }
+    memcpy(place, &ai, sizeof ai);
+    for (int j = 0; j < LANES; j++) {
+        place[j] += consecutive ? base + (INDEX)(j * stride) : 0;
+        place[j] = first[j] < 0 || first_row < 0 ? -1 : place[j];
+    }
+    *value = a;
+}
+
 INLINE void NAME(arg_windows)(const int stride, const int dense, const int taps, ELEMENT *out, INDEX *index,
                               const ELEMENT *const *rows, const int64_t *row_index, int n_rows,
                               const INDEX *columns, int n, const int32_t *tap_offset, const INDEX *first,
@@ -292,40 +309,19 @@ INLINE void NAME(arg_windows)(const int stride, const int dense, const int taps,
         const ptrdiff_t start = (ptrdiff_t)i * stride;
         const int count = n - i < LANES ? n - i : LANES;
         const ptrdiff_t reach = (ptrdiff_t)(count - 1) * stride + tap_offset[taps - 1];
-        const INDEX base = columns[start];
-        const int consecutive = dense && columns[start + reach] - base == reach;
-        INDEX place[LANES];
-        vector a = broadcast(lowest);
-        ivector ai;
-        for (int j = 0; j < LANES; j++)
-            place[j] = first[i + j] + first_row - (consecutive ? base + (INDEX)(j * stride) : 0);
-        memcpy(&ai, place, sizeof ai);
-        for (int r = 0; r < n_rows; r++) {
-            const ELEMENT *p = rows[r] + start;
-            UNROLL for (int k = 0; k < taps; k++) {
-                const int32_t at = dense == 1 ? k : tap_offset[k];
-                const vector b = stride == 2 && dense == 1 && k % 2 && LANES > 1
-                                     ? NAME(odd)(vload(p + k - 1), vload(p + k - 1 + LANES))
-                                     : NAME(tap)(stride, p + at);
-                const mask m = exceeds(b, a);
-                const INDEX here = (INDEX)row_index[r] + (consecutive ? at : 0);
-                ivector bi = here - (ivector){0};
-                if (!consecutive)
-                    bi += NAME(tap_index)(stride, columns + start + at);
-                a = select(m, b, a);
-                ai = select_index(m, bi, ai);
-            }
-        }
-        memcpy(place, &ai, sizeof ai);
-        for (int j = 0; j < LANES; j++) {
-            place[j] += consecutive ? base + (INDEX)(j * stride) : 0;
-            place[j] = first[i + j] < 0 || first_row < 0 ? -1 : place[j];
-        }
-        memcpy(index + i, place, sizeof place);
-        if (count == LANES)
-            vstore(out + i, a);
+        vector value;
+#define ARG_WINDOW(consecutive)                                                                           \
+    NAME(arg_window)(stride, dense, taps, consecutive, &value, index + i, rows, row_index, n_rows, columns, \
+                     start, tap_offset, first + i, first_row, lowest)
+        if (dense && columns[start + reach] - columns[start] == reach)
+            ARG_WINDOW(1);
         else
-            store_first(out + i, a, count);
+            ARG_WINDOW(0);
+#undef ARG_WINDOW
+        if (count == LANES)
+            vstore(out + i, value);
+        else
+            store_first(out + i, value, count);
     }
 }
 
@@ -351,7 +347,7 @@ static void NAME(fill)(void *out, void *index, const char *padded, int n, const 
     const ELEMENT v = *(const ELEMENT *)fill;
     ELEMENT *value = out;
     for (int i = 0; i < n; i++)
-        if ((padded == NULL || padded[i]) && (v > value[i] || (v != v && value[i] == value[i]))) {
+        if ((padded == NULL || padded[i]) && (v > value[i] || (IS_NAN(v) && !IS_NAN(value[i])))) {
             value[i] = v;
             ((INDEX *)index)[i] = -1;
         }
@@ -361,11 +357,9 @@ static const pool_kernels NAME(pool_kernels) = {
 #if FLOATING
     .columns = {NAME(columns_max), NAME(columns_sum)},
     .windows = {NAME(windows_max), NAME(windows_sum)},
-    .total = {NAME(total_max), NAME(total_sum)},
 #else
     .columns = {NAME(columns_max)},
     .windows = {NAME(windows_max)},
-    .total = {NAME(total_max)},
 #endif
     .arg = NAME(arg),
     .fill = NAME(fill),
