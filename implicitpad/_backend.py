@@ -78,7 +78,7 @@ def _kind(function: str, name: str, array: Any) -> str:
     if type(array).__module__.partition(".")[0] == "torch":
         raise TypeError(
             f"{function}: {name} is a torch {type(array).__name__}; "
-            f"call implicitpad.torch.{function}, or pass {name}.numpy()."
+            f"pass {name}.numpy(), which shares its memory."
         )
     if type(array).__module__.startswith("implicitpad.padded"):
         raise TypeError(

@@ -275,7 +275,7 @@ cdef class WeightGradient:
 
     cdef _allocate(self, axes):
         cdef WeightPlan *plan = &self.plan
-        cdef int a, c, v, t
+        cdef int a, c, v
         cdef int32_t *memory
         cdef Mode mode
         cdef Py_ssize_t before, input_size

@@ -31,7 +31,8 @@ cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
     out = plan.axis[2].out
     # Narrow planes: rows as one, if the slots between two rows are few.
     between = (plan.axis[2].kernel - 1) * plan.axis[2].dilation
-    plan.flat = (may_be_flat and plan.axis[2].stride == 1 and out <= 3 * lanes and plan.axis[1].out > 1 and 2 * between <= out)
+    plan.flat = (may_be_flat and plan.axis[2].stride == 1 and out <= 3 * lanes and plan.axis[1].out > 1
+                 and 2 * between <= out)
     rows = 2 if out <= plan.kernels.tile_pixels // 2 and plan.axis[1].out > 1 else 1
     tiles = ceil_div(out * rows, plan.kernels.tile_pixels)
     pixels = out * rows / tiles

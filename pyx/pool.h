@@ -35,13 +35,14 @@ typedef void pool_windows_function(void *out, const void *line, int n, int strid
 /* Maximum and its index over all taps of a window; of equal elements the first, of NaNs the last.
  *
  * IN  rows[r]: line r, with `lowest` wherever no element of the input is;
- *     columns: index of each column of the lines in its row of the input;
+ *     columns: index of each column of the lines in its row of the input, in the padding anything;
+ *     dense: tap_offset[0] is 0, and columns rise by 1 at most;
  *     row_index[r]: what to add to it for row r;
  *     first[i]: index that output i has if all its taps hold `lowest`, less first_row; -1: none
  * Indices are signed integers of the size of an element; `index` has room for a whole last vector. */
 typedef void pool_arg_function(void *out, void *index, const void *const *rows, const int64_t *row_index,
-                               int n_rows, const void *columns, int n, int stride, const int32_t *tap_offset,
-                               int taps, const void *first, int64_t first_row, const void *lowest);
+                               int n_rows, const void *columns, int n, int stride, int dense,
+                               const int32_t *tap_offset, int taps, const void *first, int64_t first_row, const void *lowest);
 
 /* Let the padding win where it is larger than the maximum: out[i] = fill, index[i] = -1.
  * IN padded[i]: whether output i has padding; NULL: all have. */

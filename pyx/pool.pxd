@@ -23,8 +23,8 @@ cdef extern from "pool.h" nogil:
                                         double scale) noexcept
     ctypedef void pool_arg_function(void *out, void *index, const void *const *rows,
                                     const int64_t *row_index, int n_rows, const void *columns, int n,
-                                    int stride, const int32_t *tap_offset, int taps, const void *first,
-                                    int64_t first_row, const void *lowest) noexcept
+                                    int stride, int dense, const int32_t *tap_offset, int taps,
+                                    const void *first, int64_t first_row, const void *lowest) noexcept
     ctypedef void pool_fill_function(void *out, void *index, const char *padded, int n,
                                      const void *fill) noexcept
     ctypedef void pool_total_function(void *total, const void *values, Py_ssize_t n) noexcept

@@ -76,6 +76,7 @@ cdef struct Plan:
     int operation, item         # item: bytes of an element
     int batch, channels
     PanelAxis axis[3]
+    int before                  # padding before a row
     int limit[3]                # virtual positions that exist; the taps beyond are left out
     int bands, band             # of rows of outputs
     bint dense                  # the line holds all columns; otherwise one stretch of them for each tap
@@ -127,10 +128,12 @@ cdef void prepare(const Plan *plan, int block, char *workspace) noexcept nogil:
         if source[slot] == ABSENT:
             absent[work.n_absent] = slot
             work.n_absent += 1
-    if plan.item == 8:
-        for slot in range(plan.axis[2].slots):
+        # next to the input, padding continues its columns; it is never chosen
+        if source[slot] < 0:
+            source[slot] = block * plan.axis[2].block * plan.axis[2].stride + slot - plan.before
+        if plan.item == 8:
             columns[slot] = source[slot]
-    else:
+    if plan.item == 4:
         memcpy(columns, source, plan.axis[2].slots * sizeof(int32_t))
 
 
@@ -212,7 +215,7 @@ cdef void pool_row(const Plan *plan, const Call *call, int image, int channel, i
             n_rows += 1
     if call.index != NULL:
         plan.kernels.arg(out, workspace + plan.index_at, rows, row_index, n_rows, workspace + plan.columns_at, n,
-                         plan.line_stride, plan.tap_offset, axis[2].kernel,
+                         plan.line_stride, plan.dense, plan.tap_offset, axis[2].kernel,
                          plan.first_w + <Py_ssize_t>first * plan.item, first_row, plan.neutral)
         if plan.fill_given:
             plan.kernels.fill(out, workspace + plan.index_at, NULL if padded else plan.padded_w + first, n, fill)
@@ -300,6 +303,7 @@ cdef class PoolPlan:
         plan.operation = POOL_SUM if operation == "mean" else POOL_MAX
         plan.batch, plan.channels = batch, channels
         plan.divisor, plan.fill_given = divisor, fill_given
+        plan.before = axes[2].before
         for a, axis in enumerate(axes):
             plan.axis[a].out = axis.out
             plan.axis[a].kernel, plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, axis.stride, axis.dilation

@@ -282,50 +282,68 @@ OPERATION(sum, 1)
 #endif
 #undef OPERATION
 
-INLINE void NAME(arg_windows)(const int stride, const int taps, ELEMENT *out, INDEX *index,
+/* Indices are followed as row_index + tap_offset where the columns of all taps of a vector of outputs are
+ * consecutive, as they are inside the input and next to constant padding; elsewhere they are looked up. */
+INLINE void NAME(arg_windows)(const int stride, const int dense, const int taps, ELEMENT *out, INDEX *index,
                               const ELEMENT *const *rows, const int64_t *row_index, int n_rows,
                               const INDEX *columns, int n, const int32_t *tap_offset, const INDEX *first,
                               INDEX first_row, ELEMENT lowest) {
     for (int i = 0; i < n; i += LANES) {
+        const ptrdiff_t start = (ptrdiff_t)i * stride;
+        const int count = n - i < LANES ? n - i : LANES;
+        const ptrdiff_t reach = (ptrdiff_t)(count - 1) * stride + tap_offset[taps - 1];
+        const INDEX base = columns[start];
+        const int consecutive = dense && columns[start + reach] - base == reach;
         INDEX place[LANES];
         vector a = broadcast(lowest);
         ivector ai;
         for (int j = 0; j < LANES; j++)
-            place[j] = first[i + j] < 0 || first_row < 0 ? -1 : first[i + j] + first_row;
+            place[j] = first[i + j] + first_row - (consecutive ? base + (INDEX)(j * stride) : 0);
         memcpy(&ai, place, sizeof ai);
         for (int r = 0; r < n_rows; r++) {
-            const ELEMENT *row = rows[r] + (ptrdiff_t)i * stride;
-            const INDEX *column = columns + (ptrdiff_t)i * stride;
-            const INDEX base = (INDEX)row_index[r];
+            const ELEMENT *p = rows[r] + start;
             UNROLL for (int k = 0; k < taps; k++) {
-                const int32_t at = tap_offset[k];
-                const vector b = NAME(tap)(stride, row + at);
-                const ivector bi = NAME(tap_index)(stride, column + at) + base;
+                const int32_t at = dense == 1 ? k : tap_offset[k];
+                const vector b = stride == 2 && dense == 1 && k % 2 && LANES > 1
+                                     ? NAME(odd)(vload(p + k - 1), vload(p + k - 1 + LANES))
+                                     : NAME(tap)(stride, p + at);
                 const mask m = exceeds(b, a);
+                const INDEX here = (INDEX)row_index[r] + (consecutive ? at : 0);
+                ivector bi = here - (ivector){0};
+                if (!consecutive)
+                    bi += NAME(tap_index)(stride, columns + start + at);
                 a = select(m, b, a);
                 ai = select_index(m, bi, ai);
             }
         }
-        if (i + LANES <= n)
+        memcpy(place, &ai, sizeof ai);
+        for (int j = 0; j < LANES; j++) {
+            place[j] += consecutive ? base + (INDEX)(j * stride) : 0;
+            place[j] = first[i + j] < 0 || first_row < 0 ? -1 : place[j];
+        }
+        memcpy(index + i, place, sizeof place);
+        if (count == LANES)
             vstore(out + i, a);
         else
-            store_first(out + i, a, n - i);
-        memcpy(index + i, &ai, sizeof ai);
+            store_first(out + i, a, count);
     }
 }
 
 static void NAME(arg)(void *out, void *index, const void *const *rows, const int64_t *row_index, int n_rows,
-                      const void *columns, int n, int stride, const int32_t *tap_offset, int taps,
+                      const void *columns, int n, int stride, int dense, const int32_t *tap_offset, int taps,
                       const void *first, int64_t first_row, const void *lowest) {
-#define ARG(stride, taps)                                                                                 \
-    NAME(arg_windows)(stride, taps, out, index, (const ELEMENT *const *)rows, row_index, n_rows, columns, \
-                      n, tap_offset, first, (INDEX)first_row, *(const ELEMENT *)lowest)
-    if (stride == 1)
-        ARG(1, taps);
-    else if (stride == 2)
-        ARG(2, taps);
+#define ARG(stride, dense, taps)                                                                          \
+    NAME(arg_windows)(stride, dense, taps, out, index, (const ELEMENT *const *)rows, row_index, n_rows,   \
+                      columns, n, tap_offset, first, (INDEX)first_row, *(const ELEMENT *)lowest)
+    const int side_by_side = dense && (taps == 1 || tap_offset[1] == 1);
+    if (side_by_side && stride == 1 && taps == 3)
+        ARG(1, 1, 3);
+    else if (side_by_side && stride == 2 && taps == 2)
+        ARG(2, 1, 2);
+    else if (side_by_side && stride == 2 && taps == 3)
+        ARG(2, 1, 3);
     else
-        ARG(stride, taps);
+        ARG(stride, dense ? 2 : 0, taps);
 #undef ARG
 }
 
@@ -333,7 +351,7 @@ static void NAME(fill)(void *out, void *index, const char *padded, int n, const 
     const ELEMENT v = *(const ELEMENT *)fill;
     ELEMENT *value = out;
     for (int i = 0; i < n; i++)
-        if ((padded == NULL || padded[i]) && NAME(combine_one)(0, value[i], v) != value[i] && value[i] == value[i]) {
+        if ((padded == NULL || padded[i]) && (v > value[i] || (v != v && value[i] == value[i]))) {
             value[i] = v;
             ((INDEX *)index)[i] = -1;
         }

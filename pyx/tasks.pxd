@@ -46,7 +46,7 @@ cdef inline void fill_panel(const Plan *plan, const Call *call, int image, int g
 
 
 cdef inline void tile_row(const Plan *plan, const Call *call, int group, int block, const char *panel, int rows,
-                   int pixels, char *out, Py_ssize_t out_channel, Py_ssize_t out_row) noexcept nogil:
+                          int pixels, char *out, Py_ssize_t out_channel, Py_ssize_t out_row) noexcept nogil:
     """One block of output channels at `rows` rows of `pixels` outputs (rows > 1 only for channel tiles)."""
     cdef int first = plan.first[block], width = plan.width[block]
     cdef int log2 = 0, t, n, at, count, vectors

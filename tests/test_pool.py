@@ -125,7 +125,7 @@ def test_bands_and_blocks_do_not_change_bits(instruction_set):
         ip.set_num_threads(before)
     for one, two in zip(*found, strict=True):
         assert_identical(one, two)
-    part = ip.avg_pool2d(x[..., 8000:], (4, 5), 3, padding=((7, 7), (-1, 7)), padding_mode="reflect")
+    part = ip.avg_pool2d(x[..., 8000:], (4, 5), 3, padding=((7, 7), (0, 7)), padding_mode="reflect")
     assert_identical(found[0][0][..., -20:], part[..., -20:])
 
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import test_conv_adjoint
 from gpu_problems import Problem, problem, values
-from implicitpad._pool_geometry import avg_pool_geometry, max_pool_geometry
 from ptx_emulator import EmulatedDevice, EmulatorError
 from test_cuda_pool import MAX, MEAN
 
 import implicitpad
 from implicitpad import _cuda_device, _cuda_pool, _cuda_source
+from implicitpad._pool_geometry import avg_pool_geometry, max_pool_geometry
 
 GEMM = ("gemm", problem(1, (1, 9, 7, 6), (70, 9, 3, 3), padding=1, fill_value=3.0))
 GROUPED = ("gemm", problem(2, (1, 34, 5, 4), (22, 17, 3, 3), padding=1, groups=2))
