@@ -102,7 +102,7 @@ def figure(path: Path, results: dict[str, np.ndarray]) -> None:
     fig.colorbar(shown, ax=axes[2], shrink=0.7)
     for axis in axes:
         axis.set_axis_off()
-    fig.savefig(path, dpi=80)
+    fig.savefig(path, dpi=60)
 
 
 def main() -> None:

@@ -170,6 +170,31 @@ def test_published_sizes():
         assert total == 6 * 32 + field
 
 
+def test_a_plan_counts_what_is_computed():
+    network = nn.Sequential(nn.Conv2d(4, 6, 3, 2, groups=2), nn.Conv2d(6, 2, (1, 3), dilation=2))
+    x = ip.PaddedArray(np.zeros((3, 4, 5, 7), np.float32), ((9, 8), (6, 9)), 1)
+    plan = ip.plan(network, x)
+    first = ip.cost(x.shape, (6, 2, 3, 3), 2, groups=2)
+    y = network[0](x)
+    second = ip.cost(y.shape, (2, 6, 1, 3), dilation=2)
+    assert [row.macs_explicit for row in plan.rows] == [first.multiply_adds, second.multiply_adds]
+    assert plan.bytes_explicit == x.nbytes_virtual
+    for row, z in zip(plan.rows, (y, network(x)), strict=True):
+        each = row.macs_explicit // (3 * z.shape[2] * z.shape[3])
+        assert row.macs == each * (3 * z.core.shape[2] * z.core.shape[3] + 1)
+    lines = str(plan).splitlines()
+    assert len(lines) == 5
+    assert "3×6×10×10" in lines[2]
+    assert ip.plan(network, x.materialize()).macs == plan.macs_explicit
+
+
+@pytest.mark.parametrize(("core", "width", "share"), [(64, 480, 0.015), (512, 256, 0.332)])
+def test_a_small_core_in_a_large_image_is_cheap(core, width, share):
+    x = ip.PaddedArray(np.zeros((1, 3, core, core), np.float32), width)
+    plan = ip.plan(nn.networks.vgg16(), x)
+    assert plan.macs / plan.macs_explicit == pytest.approx(share, abs=5e-4)
+
+
 def test_errors_of_layers_and_plans():
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 5))
     x = ip.PaddedArray(np.zeros((1, 1, 2, 2), np.float32), 1)
