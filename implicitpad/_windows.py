@@ -35,8 +35,8 @@ def pad(x: Any, padding: Any, *, fill_value: Any = None, padding_mode: Any = "co
         One item for each spatial axis, which are the last ones. An int is for arrays (N, C,
         *spatial): it pads all axes but the first two.
     fill_value : number or shape (C,), optional
-        What padding holds under mode "constant"; 0 if left out. Where an element lies outside on several
-        axes, "constant" wins over the other modes.
+        What padding holds under mode "constant"; 0 if left out. Where an element lies outside on
+        several axes, "constant" wins over the other modes.
     padding_mode : str or one for each spatial axis
         See `conv2d`.
 
