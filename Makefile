@@ -10,7 +10,7 @@ BUILD := $(PIP) --no-build-isolation
 SOURCES := setup.py pyproject.toml $(wildcard pyx/*.pyx pyx/*.pxd pyx/*.c pyx/*.h)
 
 C_FILES := $(wildcard pyx/*.c pyx/*.h cuda/*.cu cuda/*.cuh)
-STUBBED := implicitpad._conv_cpu
+STUBBED := $(patsubst implicitpad/%.pyi,implicitpad.%,$(wildcard implicitpad/*.pyi))
 
 .PHONY: demo test lint format bench clean
 
@@ -55,7 +55,7 @@ $(VENV)/tools: | $(BIN)/python
 
 $(VENV)/built: $(SOURCES) | $(VENV)/tools
 	@echo "Building implicitpad and installing what it needs"
-	@$(BUILD) --editable '.[test]'
+	@$(BUILD) --editable '.[test,cuda-test]'
 	@touch $@
 
 $(VENV)/dev: $(VENV)/built

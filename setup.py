@@ -111,7 +111,6 @@ extensions = [
 ]
 # Folders at the root that are installed inside the package.
 folders = {"implicitpad.spec": "spec", "implicitpad._cuda": "cuda"}
-folders = {name: folder for name, folder in folders.items() if Path(folder).is_dir()}
 packages = find_packages(include=["implicitpad*"]) + list(folders)
 packages += [f"implicitpad.spec.{name}" for name in find_packages("spec")]
 

@@ -18,8 +18,10 @@ struct ConvParams {
     int32 fill_per_channel, has_bias;
 };
 
-template <class X>
-__device__ __forceinline__ X fill_value(const ConvParams &p, const X *fill_c, int32 c) {
+// P below is ConvParams, or PoolParams, which has the same fields where both need them.
+
+template <class X, class P>
+__device__ __forceinline__ X fill_value(const P &p, const X *fill_c, int32 c) {
     if (p.fill_per_channel)
         return fill_c[c];
     X value;
@@ -32,18 +34,18 @@ struct Position {
     int32 at[3];
 };
 
-__device__ __forceinline__ Position position(const ConvParams &p, int64 q) {
+template <class P> __device__ __forceinline__ Position position(const P &p, int64 q) {
     const int64 row = q / p.out[2];
     return {{static_cast<int32>(row / p.out[1]), static_cast<int32>(row % p.out[1]),
              static_cast<int32>(q - row * p.out[2])}};
 }
 
-__device__ __forceinline__ int64 output_offset(const ConvParams &p, Position q) {
+template <class P> __device__ __forceinline__ int64 output_offset(const P &p, Position q) {
     return q.at[0] * p.y_axis[0] + q.at[1] * p.y_axis[1] + q.at[2] * p.y_axis[2];
 }
 
-// Source index of tap k of output q along axis a, -1 for the fill.
-__device__ __forceinline__ int32 source(const ConvParams &p, const int32 *table, int32 a, int32 q,
-                                        int32 k) {
+// Source index of tap k of output q along axis a, -1 for the fill, ABSENT past the padding.
+template <class P>
+__device__ __forceinline__ int32 source(const P &p, const int32 *table, int32 a, int32 q, int32 k) {
     return table[p.table[a] + q * p.stride[a] + k * p.dilation[a]];
 }

@@ -11,6 +11,8 @@
 //
 // The period is 64 bits wide: twice the longest axis passes 2^31.
 
+constexpr int32 ABSENT = -2; // in tables: a position past the padding, which belongs to no window
+
 enum Mode { CONSTANT, REPLICATE, REFLECT, SYMMETRIC, CIRCULAR };
 
 __device__ __forceinline__ int32 source_index(int64 i, int64 n, int32 mode) {

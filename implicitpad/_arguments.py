@@ -97,7 +97,8 @@ def per_axis(function: str, name: str, value: Any, rank: int, least: int = 1) ->
     numbers = [n for item in given if (n := _as_int(item)) is not None]
     if len(numbers) != len(given):
         raise TypeError(
-            f"{function}: {name} must be an int or {_ints(rank)}, got {value!r}; pass {name}={least}."
+            f"{function}: {name} must be an int or {_ints(rank)}, got {value!r}; "
+            f"pass {name}={least}."
         )
     if items is None:
         numbers *= rank

@@ -31,6 +31,14 @@ def backend_of(function: str, **arrays: Any) -> ModuleType:
                 f"array-like while others are CuPy arrays, got {type(arrays[name]).__name__}; "
                 f"convert with cupy.asarray({name})."
             )
+    first, *others = kinds
+    for name in others:
+        if arrays[name].device != arrays[first].device:
+            raise ValueError(
+                f"{function}: all arrays must live on one device, but {first} is on "
+                f"{arrays[first].device} and {name} on {arrays[name].device}; "
+                f"copy one of them to the device of the other."
+            )
     return import_module("implicitpad._cupy")
 
 
@@ -39,7 +47,8 @@ def operation_of(name: str, function: str, **arrays: Any) -> Any:
     found = getattr(backend_of(function, **arrays), name, None)
     if found is None:
         raise TypeError(
-            f"{function}: CuPy arrays are not accepted by this operator; convert with cupy.asnumpy(array)."
+            f"{function}: CuPy arrays are not accepted by this operator; "
+            "convert with cupy.asnumpy(array)."
         )
     return found
 
@@ -69,7 +78,12 @@ def _kind(function: str, name: str, array: Any) -> str:
     if type(array).__module__.partition(".")[0] == "torch":
         raise TypeError(
             f"{function}: {name} is a torch {type(array).__name__}; "
-            f"call implicitpad.torch.{function}, or pass {name}.numpy()."
+            f"pass {name}.numpy(), which shares its memory."
+        )
+    if type(array).__module__.startswith("implicitpad.padded"):
+        raise TypeError(
+            f"{function}: {name} is a PaddedArray, for which there is no rule here; "
+            f"pass {name}.materialize() if an explicit copy is meant."
         )
     if name == "out" and not isinstance(array, np.ndarray) and not _is_cupy(array):
         raise TypeError(

@@ -6,7 +6,9 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from ._backend import as_array, operation_of
+from ._geometry import conv_geometry
 from ._geometry_transpose import GRADIENTS, backward_geometry
+from .padded.array import PaddedArray
 
 
 class Gradients(NamedTuple):
@@ -94,12 +96,14 @@ def conv2d_backward(
 ) -> Gradients:
     r"""Gradients of `conv2d` for its input, weight, bias and fill value.
 
-    .. math:: \partial x_{n,c,j} = \sum_{k} \sum_{(i,t):\, e(i s + t d - p) = j} w_{k,c,t}\, g_{n,k,i}
+    .. math:: \partial x_{n,c,j} =
+              \sum_{k} \sum_{(i,t):\, e(i s + t d - p) = j} w_{k,c,t}\, g_{n,k,i}
 
     .. math:: \partial w_{k,c,t} = \sum_{n,i} g_{n,k,i}\, x_{n,c,e(i s + t d - p)}
 
     with g the gradient of the output. The gradient for the bias sums g over images and windows; the
-    one for the fill value of channel c sums :math:`w_{k,c,t}\, g_{n,k,i}` over the taps in the padding.
+    one for the fill value of channel c sums :math:`w_{k,c,t}\, g_{n,k,i}` over the taps in the
+    padding.
 
     Parameters
     ----------
@@ -227,6 +231,11 @@ def _conv_backward(
     padding_mode: Any,
     needs: Any,
 ) -> Gradients:
+    if isinstance(input, PaddedArray):
+        return _padded_backward(
+            function, rank, grad_output, input, weight, stride, padding, dilation, groups,
+            fill_value, padding_mode,
+        )  # fmt: skip
     compute = operation_of(
         "conv_backward", function, grad_output=grad_output, input=input, weight=weight
     )
@@ -248,3 +257,31 @@ def _conv_backward(
         padding_mode=padding_mode,
     )
     return Gradients(*compute(geometry, grad_output, input, weight, needs))
+
+
+def _padded_backward(
+    function: str, rank: int, grad_output: Any, input: PaddedArray, weight: Any, stride: Any,
+    padding: Any, dilation: Any, groups: Any, fill_value: Any, padding_mode: Any,
+) -> Gradients:  # fmt: skip
+    from .padded.window_gradients import conv_backward
+
+    if fill_value is not None:
+        raise ValueError(
+            f"{function}: padding continues a PaddedArray by its own fill, got "
+            f"fill_value={fill_value!r}; leave it out."
+        )
+    weight = as_array(function, "weight", weight)
+    geometry = conv_geometry(
+        function, rank, input, weight, None, stride=stride, padding=padding, dilation=dilation,
+        groups=groups, fill_value=None, padding_mode=padding_mode, precision=None, out=None,
+    )  # fmt: skip
+
+    def run(grad: Any, array: Any, widths: Any, fill: Any, own: Any) -> Gradients:
+        steps = dilation if own is None else own
+        return _conv_backward(
+            function, rank, grad, array, weight, stride, widths, steps, groups, fill, "constant",
+            GRADIENTS,
+        )  # fmt: skip
+
+    grad, weight, bias = conv_backward(geometry, grad_output, input, run)
+    return Gradients(grad, weight, bias, grad.fill)

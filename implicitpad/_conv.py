@@ -6,6 +6,7 @@ from typing import Any
 
 from ._backend import as_array, backend_of
 from ._geometry import conv_geometry
+from .padded.array import PaddedArray
 
 
 def conv1d(
@@ -274,6 +275,24 @@ def _conv(
     precision: Any,
     out: Any,
 ) -> Any:
+    if isinstance(input, PaddedArray):
+        from .padded.windows import conv
+
+        return conv(
+            function,
+            rank,
+            input,
+            weight,
+            bias,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            fill_value=fill_value,
+            padding_mode=padding_mode,
+            precision=precision,
+            out=out,
+        )
     backend = backend_of(function, input=input, weight=weight, bias=bias, out=out)
     input = as_array(function, "input", input)
     weight = as_array(function, "weight", weight)

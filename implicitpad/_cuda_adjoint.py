@@ -10,7 +10,8 @@ import numpy as np
 from ._conv_cpu import index_table as host_table
 from ._cuda_conv import NULL, constant
 from ._cuda_device import Device, kernel
-from ._cuda_families import GRID_LIMIT, expression
+from ._cuda_families import GRID_LIMIT
+from ._cuda_instances import expression
 from ._cuda_params import ADJOINT, element_strides, structure, three
 from ._cuda_table import THREADS, firsts, index_table, lengths
 

@@ -19,6 +19,7 @@ from ._cuda_params import CONV, PACK, element_strides, structure, three
 from ._cuda_table import THREADS, firsts, index_table
 
 NULL = np.uint64(0)
+PLANS = 64  # kept by one set of packed weights; the oldest goes first
 
 
 @dataclass(eq=False)
@@ -100,7 +101,7 @@ def _window_offsets(params: np.void, axes: tuple[Any, ...]) -> np.ndarray:
     return (offsets[..., None] + channels).reshape(-1)
 
 
-def _fill_bits(fill: np.ndarray) -> int:
+def fill_bits(fill: np.ndarray) -> int:
     """The bytes of a scalar, in the low bytes of a 64-bit integer."""
     return int.from_bytes(fill.astype(fill.dtype.newbyteorder("<")).tobytes(), "little")
 
@@ -117,6 +118,8 @@ def plan(
            family)  # fmt: skip
     found = packed.plans.get(key)
     if found is None:
+        if len(packed.plans) >= PLANS:
+            del packed.plans[next(iter(packed.plans))]
         x_batch, x_channel, x_axis = element_strides(x, geometry.batched)
         y_batch, y_channel, y_axis = element_strides(y, geometry.batched)
         axes = geometry.axes
@@ -128,7 +131,7 @@ def plan(
             y_batch=y_batch,
             y_channel=y_channel,
             y_axis=y_axis,
-            fill=_fill_bits(geometry.fill) if scalar else 0,
+            fill=fill_bits(geometry.fill) if scalar else 0,
             batch=geometry.batch,
             out_channels=geometry.out_channels,
             groups=geometry.groups,

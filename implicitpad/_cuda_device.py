@@ -25,6 +25,8 @@ class Device(Protocol):
 
     arch: int  # ten times the compute capability
 
+    def __hash__(self) -> int: ...
+
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> Any: ...
 
     def asarray(self, values: np.ndarray) -> Any: ...
@@ -40,7 +42,7 @@ class Device(Protocol):
     ) -> Mapping[str, Kernel]: ...
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def kernel(device: Device, name: str, expression: str) -> Kernel:
     """The kernel ``expression`` of ``cuda/NAME.cu``, compiled once per device and process."""
     return device.module(source(name), OPTIONS, (expression,))[expression]
@@ -69,7 +71,7 @@ class CupyDevice:
 
     def current(self) -> AbstractContextManager[Any]:
         """Make this the current device."""
-        return self.cupy.cuda.Device(self.index)  # type: ignore[no-any-return]
+        return self.cupy.cuda.Device(self.index)
 
     def synchronize(self) -> None:
         """Wait for the current stream."""

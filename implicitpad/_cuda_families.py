@@ -1,29 +1,30 @@
-"""Which kernel runs a convolution, with what grid, and every instantiation there is."""
+"""Which kernel runs a convolution, and with what grid."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 
+from ._cuda_instances import (
+    FEW_OUTPUTS,
+    FEW_PIXELS,
+    FLOATS,
+    LARGE_TILE,
+    LINE_COLUMNS,
+    PLANE_ROWS,
+    SMALL_TILE,
+    STRIP_COLUMNS,
+    VIEW_TYPE,
+    WINDOWS,
+    expression,
+)
+
 GRID_LIMIT = 65535  # blocks along y and z
 SHARED_LIMIT = 48 * 1024  # bytes of shared memory every device grants
-# Storage type -> type of the sums, for the tiled kernels; the direct kernel takes all others too.
-FLOATS = {
-    "float16": "float32",
-    "bfloat16": "float32",
-    "float32": "float32",
-    "float64": "float64",
-}
-# Tiles of the matrix product: rows, columns and depth of a block, rows and columns of a thread.
-LARGE_TILE, SMALL_TILE = (128, 128, 8, 8, 8), (64, 64, 16, 4, 4)
 LARGE_BLOCKS = 128  # large tiles only where they still give every processor a block
-FEW_PIXELS, FEW_OUTPUTS = 2, 16  # outputs of a thread of conv_few_channels
-PLANE_ROWS, LINE_COLUMNS, STRIP_COLUMNS = 4, 4, 4
-WINDOWS = (0, 3, 5, 7)  # kernel sizes with a loop of their own; 0 takes every size
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,6 @@ class Launch:
     block: tuple[int, ...]
     shared: int = 0
     offsets: bool = False
-
-
-def expression(source: str, *arguments: Any) -> str:
-    return f"{source}<{', '.join(str(argument) for argument in arguments)}>"
 
 
 def _types(dtype: np.dtype) -> tuple[str, str]:
@@ -67,18 +64,19 @@ def planes(geometry: Any, params: np.void) -> Launch | None:
     """Depthwise and small groups; also one filter over an image."""
     if geometry.dtype.name not in FLOATS or params["in_group"] * params["out_group"] > 16:
         return None
+    windows = WINDOWS[geometry.dtype.name]
     batch, outputs = min(geometry.batch, GRID_LIMIT), geometry.out_channels
     depth, height, width = (int(size) for size in params["out"])
     _, kernel_h, kernel_w = (int(size) for size in params["kernel"])
     if _channels_last(geometry, params):
-        sliding = params["stride"][2] == params["dilation"][2] == 1 and kernel_w in WINDOWS
-        arguments = (*_types(geometry.dtype), STRIP_COLUMNS, kernel_w if sliding else 0)
+        sliding = params["stride"][2] == params["dilation"][2] == 1 and kernel_w in windows
+        shape = (STRIP_COLUMNS, kernel_w if sliding else 0)
         strips = -(-width // STRIP_COLUMNS) * height * depth
         if -(-outputs // 32) > GRID_LIMIT:
             return None
         return Launch(
             "conv_channels_last",
-            expression("conv_channels_last", *arguments),
+            expression("conv_channels_last", *_types(geometry.dtype), *shape),
             (-(-strips // 8), -(-outputs // 32), batch),
             (32, 8),
         )
@@ -87,7 +85,7 @@ def planes(geometry: Any, params: np.void) -> Launch | None:
     sliding = (
         not line
         and kernel_h == kernel_w
-        and kernel_h in WINDOWS
+        and kernel_h in windows
         and params["stride"][1] == params["dilation"][1] == 1
     )
     tile_h, tile_w = block[1] * rows, block[0] * columns
@@ -118,7 +116,7 @@ def gemm_view(geometry: Any, params: np.void) -> Launch | None:
         for axis in geometry.axes
     )
     terms = int(params["in_group"]) * int(np.prod(params["kernel"], dtype=np.int64))
-    if not inside or terms < 16:
+    if not inside or terms < 16 or geometry.dtype.name != VIEW_TYPE:
         return None
     return _gemm(geometry, params, offsets=True)
 
@@ -151,7 +149,7 @@ def _gemm(geometry: Any, params: np.void, offsets: bool) -> Launch | None:
     rows = geometry.batch * _positions(params)
     tile = LARGE_TILE
     blocks = -(-rows // tile[0]) * -(-out_group // tile[1]) * geometry.groups
-    if blocks < LARGE_BLOCKS or out_group <= 64 or geometry.dtype != np.float32:
+    if blocks < LARGE_BLOCKS or out_group <= 64 or geometry.dtype.name != VIEW_TYPE:
         tile = SMALL_TILE
     last = "true" if _channels_last(geometry, params) else "false"
     index = "int64" if offsets else "int32"
@@ -189,63 +187,3 @@ def choose(geometry: Any, params: np.void, family: str | None = None) -> Launch:
         if launch is not None:
             return launch
     raise ValueError(f"choose: kernel family {family!r} does not take this problem.")
-
-
-INTEGERS = {
-    **{(x, w): "int32" for x, w in product(("int8", "uint8"), repeat=2)},
-    **{(f"int{bits}",) * 2: "int64" for bits in (16, 32, 64)},
-    **{(f"uint{bits}",) * 2: "uint64" for bits in (16, 32, 64)},
-}
-
-
-def instantiations() -> dict[str, Sequence[str]]:
-    """Every kernel that a launch can ask for: source -> name expressions."""
-    names = {
-        "index_table": ["index_table"],
-        "conv_direct": [
-            *(expression("conv_direct", t, t, acc, t) for t, acc in FLOATS.items()),
-            *(expression("conv_direct", *t, acc, acc) for t, acc in INTEGERS.items()),
-        ],
-        "conv_planes": [
-            expression("conv_planes", t, acc, *shape)
-            for t, acc in FLOATS.items()
-            for shape in [(LINE_COLUMNS, 1, 0), *((1, PLANE_ROWS, size) for size in WINDOWS)]
-        ],
-        "conv_channels_last": [
-            expression("conv_channels_last", t, acc, STRIP_COLUMNS, size)
-            for t, acc in FLOATS.items()
-            for size in WINDOWS
-        ],
-        "conv_few_channels": [
-            expression("conv_few_channels", t, acc, FEW_PIXELS, FEW_OUTPUTS)
-            for t, acc in FLOATS.items()
-        ],
-        "conv_gemm": [
-            expression("conv_gemm", t, acc, *tile, last, index)
-            for t, acc in FLOATS.items()
-            for tile in (SMALL_TILE, LARGE_TILE)
-            if tile == SMALL_TILE or t == "float32"
-            for last, index in product(("false", "true"), ("int32", "int64"))
-        ],
-    }
-    names["conv_adjoint"] = [
-        name.replace("conv_direct", "conv_adjoint") for name in names["conv_direct"]
-    ]
-    gradients = [
-        expression(f"conv_{what}_gradient", *types)
-        for t, acc in FLOATS.items()
-        for what, *types in (
-            ("weight", t, acc),
-            ("bias", t, acc, t),
-            ("bias", acc, acc, t),  # the sum over channels, of a scalar fill
-            ("fill", t, acc, t),
-            ("fill", t, acc, acc),
-        )
-    ]
-    names["conv_gradients"] = list(dict.fromkeys(gradients))
-    weights = {(t, t) for t in FLOATS} | {(t[1], t[1]) for t in INTEGERS}
-    wide = {(t[1], acc) for t, acc in INTEGERS.items() if acc != "int32"}
-    biases = set(FLOATS.items()) | wide  # an 8-bit bias would be too coarse: it is int32
-    biases |= {(acc, acc) for acc in INTEGERS.values()}
-    names["pack_weights"] = [expression("pack_weights", *t) for t in sorted(weights | biases)]
-    return names

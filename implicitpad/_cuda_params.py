@@ -39,8 +39,19 @@ ADJOINT = _structure(
 )  # fmt: skip
 
 TABLE = _structure(
-    ("first", I32, 3), ("length", I32, 3), ("before", I32, 3), ("size", I32, 3), ("mode", I32, 3)
-)
+    ("first", I32, 3), ("length", I32, 3), ("extent", I32, 3), ("before", I32, 3),
+    ("size", I32, 3), ("mode", I32, 3),
+)  # fmt: skip
+
+POOL = _structure(
+    ("x_batch", I64), ("x_channel", I64), ("x_axis", I64, 3),
+    ("y_batch", I64), ("y_channel", I64), ("y_axis", I64, 3),
+    ("fill", np.uint64),
+    ("batch", I32), ("channels", I32), ("divisor", I32),
+    ("size", I32, 3), ("kernel", I32, 3), ("stride", I32, 3), ("dilation", I32, 3),
+    ("out", I32, 3), ("table", I32, 3),
+    ("fill_per_channel", I32), ("fill_given", I32), ("count_pad", I32),
+)  # fmt: skip
 
 PACK = _structure(
     ("w_out", I64), ("w_in", I64), ("w_axis", I64, 3),

@@ -21,7 +21,7 @@ def source_folder() -> Path:
         if (folder / HEADERS[0]).is_file():
             return folder
     raise FileNotFoundError(
-        f"implicitpad: the CUDA sources were expected in {package / '_cuda'}; reinstall the package."
+        f"implicitpad: the CUDA sources should be in {package / '_cuda'}; reinstall the package."
     )
 
 

@@ -24,7 +24,7 @@ def firsts(axes: tuple[Any, ...]) -> tuple[int, ...]:
 
 @functools.lru_cache(maxsize=256)
 def index_table(device: Device, axes: tuple[Any, ...]) -> Any:
-    """Tables of all axes, one after the other; -1 where the fill value is read.
+    """Tables of all axes, one after the other; -1 means the fill value, -2 is past the padding.
 
     Made by a kernel, once per device and set of axes. The stream is waited for, so that the table
     may be read from any other stream.
@@ -35,6 +35,7 @@ def index_table(device: Device, axes: tuple[Any, ...]) -> Any:
         TABLE,
         first=firsts(axes),
         length=length,
+        extent=three((axis.virtual for axis in axes), 1),
         before=three((axis.before for axis in axes), 0),
         size=three((axis.size for axis in axes), 1),
         mode=three((MODES.index(axis.mode) for axis in axes), 0),

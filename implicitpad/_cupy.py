@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from . import _cuda_conv
+from . import _cuda_adjoint, _cuda_conv, _cuda_pool
 from ._cuda_conv import PackedConv
 from ._cuda_device import cupy_device
 
@@ -23,15 +24,46 @@ def conv(geometry: Any, input: Any, packed: PackedConv, out: Any = None) -> Any:
         return _cuda_conv.conv(device, geometry, input, packed, out)
 
 
-def prepare(geometry: Any, input: Any, packed: PackedConv, out: Any = None) -> Any:
-    """Compile and upload what :func:`conv` needs, and return an output array for it.
+def prepare(geometry: Any, input: Any, packed: PackedConv) -> Any:
+    """Compile and upload what `conv` needs, and return an output array for it.
 
     Afterwards ``conv(geometry, input, packed, out)`` with arrays of the same strides only
     launches, so that it may be captured in a CUDA graph.
     """
     device = packed.device
     with device.current():
-        y = _cuda_conv.empty_output(device, geometry, input) if out is None else out
+        y = _cuda_conv.empty_output(device, geometry, input)
         if y.size:
             _cuda_conv.plan(device, geometry, input, packed, y)
         return y
+
+
+def conv_transpose(geometry: Any, input: Any, weight: Any, bias: Any = None) -> Any:
+    """The transposed convolution; nothing is allocated but the output and packed weights."""
+    packed = pack_conv(geometry, weight, bias)
+    device = packed.device
+    with device.current():
+        return _cuda_adjoint.conv_transpose(device, geometry, input, packed)
+
+
+def conv_backward(
+    geometry: Any, grad_output: Any, input: Any, weight: Any, needs: Collection[str]
+) -> tuple[Any, Any, Any, Any]:
+    """Gradients for input, weight, bias and fill; None for those that `needs` does not name."""
+    packed = pack_conv(geometry, weight, None)
+    device = packed.device
+    with device.current():
+        call = (device, geometry, grad_output)
+        return (
+            _cuda_adjoint.input_gradient(*call, packed) if "input" in needs else None,
+            _cuda_adjoint.weight_gradient(*call, input) if "weight" in needs else None,
+            _cuda_adjoint.bias_gradient(*call) if "bias" in needs else None,
+            _cuda_adjoint.fill_gradient(*call, packed) if "fill_value" in needs else None,
+        )
+
+
+def pool(geometry: Any, input: Any, indices: bool = False) -> tuple[Any, Any]:
+    """Pooling: values, and indices of the maxima if wanted."""
+    device = cupy_device(input.device.id)
+    with device.current():
+        return _cuda_pool.pool(device, geometry, input, indices)

@@ -86,7 +86,15 @@ def transpose_geometry(
         [
             _transpose_axis(function, index, *numbers)
             for index, numbers in enumerate(
-                zip(input.shape[-rank:], weight.shape[2:], strides, dilations, widths, extra, strict=True)
+                zip(
+                    input.shape[-rank:],
+                    weight.shape[2:],
+                    strides,
+                    dilations,
+                    widths,
+                    extra,
+                    strict=True,
+                )
             )
         ]
     )
@@ -94,8 +102,8 @@ def transpose_geometry(
     out_channels = weight.shape[1] * groups
     if bias is not None and bias.shape != (out_channels,):
         raise ValueError(
-            f"{function}: bias must have shape {(out_channels,)}, one value for each output channel, "
-            f"got {bias.shape}; weight.shape={weight.shape}; pass a bias of that shape."
+            f"{function}: bias must have shape {(out_channels,)}, one value for each output "
+            f"channel, got {bias.shape}; weight.shape={weight.shape}; pass a bias of that shape."
         )
     geometry = TransposeGeometry(
         function,
@@ -131,8 +139,8 @@ def _check_transposed_weight(
         )
     if shape[0] != channels:
         raise ValueError(
-            f"{function}: weight is for {shape[0]} input channels but input has {channels} (axis 0 of "
-            f"weight must be C_in); {shapes}; pass a weight with {channels} on axis 0."
+            f"{function}: weight is for {shape[0]} input channels but input has {channels} "
+            f"(axis 0 of weight must be C_in); {shapes}; pass a weight with {channels} on axis 0."
         )
     if channels % groups:
         raise ValueError(
@@ -154,25 +162,28 @@ def _transpose_axis(
     before, after = width
     if extra and extra >= max(stride, dilation):
         raise ValueError(
-            f"{function}: output_padding must be smaller than stride or dilation, got {extra} on spatial "
-            f"axis {index} with stride {stride} and dilation {dilation}; pass output_padding=0."
+            f"{function}: output_padding must be smaller than stride or dilation, got {extra} "
+            f"on spatial axis {index} with stride {stride} and dilation {dilation}; "
+            "pass output_padding=0."
         )
     out = (size - 1) * stride + dilation * (kernel - 1) + 1 - before - after + extra
     if size == 0:
         raise ValueError(
-            f"{function}: every spatial axis of input must have at least 1 element, got axis {index} "
-            "of size 0; pass an input with elements."
+            f"{function}: every spatial axis of input must have at least 1 element, got axis "
+            f"{index} of size 0; pass an input with elements."
         )
     if out < 1:
         raise ValueError(
-            f"{function}: padding {(before, after)} crops all of spatial axis {index} (size {size}, kernel "
-            f"{kernel}, stride {stride}, dilation {dilation}), got an output of size {out}; "
+            f"{function}: padding {(before, after)} crops all of spatial axis {index} "
+            f"(size {size}, kernel {kernel}, stride {stride}, dilation {dilation}), "
+            f"got an output of size {out}; "
             f"pass a padding at least {1 - out} narrower in total."
         )
     if out > INDEX_MAX or abs(before) + out > INDEX_MAX:
         raise ValueError(
-            f"{function}: spatial axis {index} of the output would be longer than {INDEX_MAX}, got size "
-            f"{size}, stride {stride}, padding {(before, after)}; split the input."
+            f"{function}: spatial axis {index} of the output would be longer than "
+            f"{INDEX_MAX}, got size {size}, stride {stride}, padding {(before, after)}; "
+            "split the input."
         )
     return TransposeAxis(size, kernel, stride, dilation, before, out)
 
@@ -195,7 +206,7 @@ def backward_geometry(
     fill_value: Any,
     padding_mode: Any,
 ) -> ConvGeometry:
-    """Check a convolution's gradient: the convolution itself, then what came back for its output."""
+    """Check a convolution's gradient: the convolution, then what came back for its output."""
     geometry = conv_geometry(
         function,
         rank,

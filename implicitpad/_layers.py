@@ -6,8 +6,11 @@ import copy
 import threading
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ._backend import as_array, backend_of
 from ._geometry import ConvGeometry, check_out, conv_geometry, layer_options
+from .padded.array import PaddedArray
 
 _PLANS = 16  # shapes that a layer remembers
 
@@ -59,27 +62,66 @@ class _Conv:
     def __call__(self, input: Any, out: Any = None) -> Any:
         """Convolve `input`, (N, C_in, *spatial) or (C_in, *spatial); into `out` if given."""
         name = type(self).__name__
-        if type(input) is not type(self._weight) or out is not None:
+        if isinstance(input, PaddedArray):
+            return self._padded(name, input, out)
+        input, geometry = self._resolve(input, out)
+        if out is not None:
+            check_out(name, out, geometry.out_shape, geometry.out_dtype, input=input)
+        return self._backend.conv(geometry, input, self._packed, out)
+
+    def prepare(self, input: Any) -> Any:
+        """Plan for inputs like `input`, and return an array to pass as `out`; nothing is computed.
+
+        On a GPU the kernel is compiled and its tables are made, so that ``layer(input, out)`` is
+        one launch, which a CUDA graph can capture.
+        """
+        if isinstance(input, PaddedArray):
+            raise TypeError(
+                f"{type(self).__name__}: prepare takes an array, got a PaddedArray of shape "
+                f"{input.shape}, whose result has no array to prepare; call the layer."
+            )
+        input, geometry = self._resolve(input)
+        return self._backend.prepare(geometry, input, self._packed)
+
+    def _resolve(self, input: Any, out: Any = None) -> tuple[Any, ConvGeometry]:
+        name = type(self).__name__
+        if not type(input) is type(self._weight) is np.ndarray or out is not None:
             backend_of(name, input=input, weight=self._weight, out=out)
             input = as_array(name, "input", input)
         key = (input.shape, input.dtype)
         geometry = self._geometries.get(key)
-        if geometry is None:
-            geometry = self._plan(name, key, input)
-        if out is not None:
-            check_out(name, out, geometry.out_shape, geometry.out_dtype, input=input)
-        return self._backend.conv(geometry, input, self._packed, out)
+        return input, self._plan(name, key, input) if geometry is None else geometry
+
+    def _padded(self, name: str, input: PaddedArray, out: Any) -> PaddedArray:
+        from .padded.windows import conv
+
+        return conv(
+            name,
+            self._rank,
+            input,
+            self._weight,
+            self._bias,
+            out=out,
+            pack=self._pack,
+            **self._options,
+        )
 
     def _plan(self, name: str, key: Any, input: Any) -> ConvGeometry:
         geometry = conv_geometry(
             name, self._rank, input, self._weight, self._bias, out=None, **self._options
         )
+        self._pack(geometry)
         with self._lock:
-            if self._packed is None:
-                self._packed = self._backend.pack_conv(geometry, self._weight, self._bias)
             if len(self._geometries) >= _PLANS:
                 self._geometries.clear()
             return self._geometries.setdefault(key, geometry)
+
+    def _pack(self, geometry: ConvGeometry) -> Any:
+        """The packed weights, which are the same for every geometry."""
+        with self._lock:
+            if self._packed is None:
+                self._packed = self._backend.pack_conv(geometry, self._weight, self._bias)
+            return self._packed
 
     def __repr__(self) -> str:
         given = f"weight {self._weight.shape} {self._weight.dtype}"

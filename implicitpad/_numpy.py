@@ -42,19 +42,18 @@ class PackedConv:
         else:
             self._bias = np.ascontiguousarray(bias, dtype=geometry.compute)
         self._packed: dict[tuple[str, str, tuple[int, ...]], tuple[Any, Any]] = {}
-        self._plans: dict[tuple[Any, ...], Any] = {}
+        self._plans: dict[tuple[Any, ...], tuple[Any, Array, Array | None]] = {}
 
-    def plan(self, geometry: ConvGeometry, axes: tuple[Any, ...], direct: bool) -> Any:
+    def plan(
+        self, geometry: ConvGeometry, axes: tuple[Any, ...], direct: bool
+    ) -> tuple[Any, Array, Array | None]:
+        """The plan, the fill as kernels take it, and its sums over channels if they want them."""
+        threads = _threads.get_num_threads()
         # Geometries compare by identity, and the key keeps them alive.
-        key = (
-            geometry,
-            axes[2].size,
-            direct,
-            _conv_cpu.get_instruction_set(),
-            _threads.get_num_threads(),
-        )
-        plan = self._plans.get(key)
-        if plan is None:
+        key = (geometry, axes[2].size, direct, _conv_cpu.get_instruction_set(), threads)
+        planned = self._plans.get(key)
+        if planned is None:
+            fill = geometry.fill.astype(geometry.compute)
             plan = _conv_cpu.ConvPlan(
                 axes,
                 geometry.batch,
@@ -64,12 +63,22 @@ class PackedConv:
                 geometry.dtype.name,
                 geometry.out_dtype.name,
                 direct,
-                _threads.get_num_threads(),
+                geometry.precision == "fast" and bool(np.isfinite(fill).all()),
+                threads,
             )
+            sums = self._fill_sums(geometry) if plan.corrected and fill.any() else None
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
-            self._plans[key] = plan
-        return plan
+            planned = self._plans[key] = (plan, fill, sums)
+        return planned
+
+    def _fill_sums(self, geometry: ConvGeometry) -> Array:
+        """(C_out, taps): what the fill adds to an output for each tap that reads it."""
+        channels = geometry.in_channels // geometry.groups
+        weights = self.terms.reshape(geometry.groups, -1, channels, self.terms[0, 0].size)
+        fill = np.broadcast_to(geometry.fill, geometry.in_channels).astype(np.float64)
+        sums = np.einsum("gkct,gc->gkt", weights, fill.reshape(geometry.groups, channels))
+        return np.ascontiguousarray(sums.reshape(geometry.out_channels, -1))
 
     def buffers(self, plan: Any) -> tuple[Any, Any]:
         key = (plan.instruction_set, plan.layout, plan.blocks)
@@ -87,14 +96,14 @@ def pack_conv(geometry: ConvGeometry, weight: Array, bias: Array | None) -> Pack
 def conv(
     geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | None = None
 ) -> Array:
-    """Convolve `input`, into `out` if given. Workspace: one panel a thread, whatever the padding."""
+    """Convolve `input`, into `out` if given. Workspace: a panel a thread, whatever the padding."""
     if out is None:
         out = np.empty(geometry.out_shape, geometry.out_dtype)
     if out.size == 0:
         return out
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
     axes: tuple[Any, ...] = (whole(1),) * (3 - len(geometry.axes)) + geometry.axes
-    if all(_untouched(axis) for axis in axes[1:]) and (merged := _merge_rows(x, y)):
+    if all(untouched(axis) for axis in axes[1:]) and (merged := merge_rows(x, y)):
         x, y = merged
         axes = (axes[0], whole(1), whole(y.shape[4]))
     # Finished rows go straight to memory where they lie there as the kernels produce them.
@@ -105,11 +114,15 @@ def conv(
         and all(stride % item == 0 for stride in y.strides)
         and y.flags.aligned
     )
-    plan = packed.plan(geometry, axes, direct)
+    plan, fill, fill_sums = packed.plan(geometry, axes, direct)
     weights, bias = packed.buffers(plan)
-    fill = geometry.fill.astype(geometry.compute)
-    plan.run(raw(x), packed.terms, weights, bias, fill, raw(y))
+    plan.run(raw(x), packed.terms, weights, bias, fill, fill_sums, raw(y))
     return out
+
+
+def prepare(geometry: ConvGeometry, input: Array, packed: PackedConv) -> Array:
+    """An output array for `conv`, which plans by itself when it is first called."""
+    return np.empty(geometry.out_shape, geometry.out_dtype)
 
 
 def conv_transpose(
@@ -168,11 +181,11 @@ def raw(array: Array) -> Array:
     return array.view(np.uint16) if array.dtype.kind == "V" or array.dtype.itemsize == 2 else array
 
 
-def _untouched(axis: Axis) -> bool:
+def untouched(axis: Axis) -> bool:
     return axis.kernel == axis.stride == 1 and axis.before == 0 and axis.out == axis.size
 
 
-def _merge_rows(x: Array, y: Array) -> tuple[Array, Array] | None:
+def merge_rows(x: Array, y: Array) -> tuple[Array, Array] | None:
     """H and W as one long row, where both arrays have their rows one behind the other."""
     flat = []
     for array in (x, y):

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _conv_cpu, _gradient_cpu, _threads
 from ._geometry_transpose import TransposeAxis, TransposeGeometry
-from ._numpy import as_five, raw, whole
+from ._numpy import as_five, merge_rows, raw, untouched, whole
 from ._numpy_transpose import conv_transpose
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-_CHUNK_BYTES = 8 << 20  # of the gradient on virtual positions, before it is folded onto their sources
+_CHUNK_BYTES = (
+    8 << 20
+)  # of the gradient on virtual positions, before it is folded onto their sources
 
 
 def conv_backward(
@@ -28,14 +30,21 @@ def conv_backward(
     grad_input = _grad_input(geometry, grad_output, weight) if "input" in needs else None
     constant = [axis for axis in geometry.axes if axis.mode == "constant"]
     padded = any(axis.before > 0 or axis.after > 0 for axis in constant)
-    if not {"weight", "bias", "fill_value"} & set(needs):
-        return grad_input, None, None, None
-    sums = None
-    if padded or "bias" in needs:
+    grad_weight = grad_bias = grad_fill = sums = None
+    seeing = [windows_seeing(axis) for axis in geometry.axes]
+    if (
+        "bias" in needs
+        or ("fill_value" in needs and padded)
+        or (
+            "weight" in needs
+            and any(b - a < axis.out for (a, b), axis in zip(seeing, geometry.axes, strict=True))
+        )
+    ):
         sums = _BoxSums(geometry, grad_output)
-    grad_weight = _grad_weight(geometry, grad_output, input, sums) if "weight" in needs else None
-    grad_bias = sums.all().astype(geometry.dtype) if sums and "bias" in needs else None
-    grad_fill = None
+    if "weight" in needs:
+        grad_weight = _grad_weight(geometry, grad_output, input, seeing, sums)
+    if sums and "bias" in needs:
+        grad_bias = sums.all().astype(geometry.dtype)
     if "fill_value" in needs:
         grad_fill = np.zeros(geometry.fill.shape, geometry.dtype)
         if sums and padded:
@@ -44,7 +53,7 @@ def conv_backward(
 
 
 def _grad_input(geometry: ConvGeometry, grad: Array, weight: Array) -> Array:
-    """The transposed convolution at the positions of the input; other modes fold the others onto it."""
+    """The transposed convolution at the input's positions; other modes fold the rest."""
     shape = geometry.in_shape
     folded = any(axis.mode != "constant" for axis in geometry.axes)
     if not folded:
@@ -82,8 +91,8 @@ def _grad_input(geometry: ConvGeometry, grad: Array, weight: Array) -> Array:
             chunk = conv_transpose(sub, grad[part], weight)
             chunk = as_five(chunk, True).reshape(-1, *as_five(chunk, True).shape[2:])
             at = [tables[0][row : row + count], *tables[1:]]
-            at = [np.zeros(1, np.int32)] * (3 - len(at)) + at
-            _gradient_cpu.fold(chunk, *at, target, _threads.get_num_threads())
+            depth, height, width = [np.zeros(1, np.int32)] * (3 - len(at)) + at
+            _gradient_cpu.fold(chunk, depth, height, width, target, _threads.get_num_threads())
     return total.reshape(shape).astype(geometry.dtype, copy=False)
 
 
@@ -94,7 +103,7 @@ def _transposed(axis: Axis, first: int, out: int) -> TransposeAxis:
 def _transpose_geometry(
     geometry: ConvGeometry, axes: Sequence[TransposeAxis], batch: int | None = None
 ) -> TransposeGeometry:
-    """From output channels to input channels; unrounded sums when `batch` asks for part of the batch."""
+    """From output to input channels; unrounded sums when `batch` asks for part of the batch."""
     return TransposeGeometry(
         geometry.function,
         geometry.batched if batch is None else True,
@@ -113,8 +122,8 @@ def _transpose_geometry(
 class _BoxSums:
     """Sums of the output gradient over boxes of windows that see the padding alike.
 
-    Along a constant axis, windows are cut into segments where one of the taps enters or leaves the input. Every
-    sum below adds whole boxes, so that nothing is subtracted.
+    Along a constant axis, windows are cut into segments where one of the taps enters or leaves the
+    input. Every sum below adds whole boxes, so that nothing is subtracted.
     """
 
     def __init__(self, geometry: ConvGeometry, grad: Array) -> None:
@@ -153,7 +162,7 @@ class _BoxSums:
         return self._outside(self.inside).reshape(len(self.sums), -1)
 
     def wholly_outside(self) -> Array:
-        """Over the windows beyond the first and the last that see the input on an axis: (C_out,)."""
+        """Over the windows beyond the first or the last that see the input: shape (C_out,)."""
         hull = []
         for inside in self.inside:
             seen = np.flatnonzero(inside.any(0))
@@ -164,7 +173,7 @@ class _BoxSums:
         return self._outside(hull)[:, 0, 0, 0]
 
     def _outside(self, inside: Sequence[Array]) -> Array:
-        """Sums of the boxes not inside on all axes: outside the first, or inside it and outside the second, ..."""
+        """Over boxes outside of the first axis, or inside of it but not of the second, ..."""
         total = np.zeros((len(self.sums), 1, 1, 1))
         rest = self.sums
         for at, mask in enumerate(inside, 1):
@@ -186,23 +195,34 @@ def tap_range(axis: Axis, k: int) -> tuple[int, int]:
     return low, min(max(high, low), axis.out)
 
 
+def windows_seeing(axis: Axis) -> tuple[int, int]:
+    """From the first window that sees the input to one past the last; in other modes all."""
+    if axis.mode != "constant":
+        return 0, axis.out
+    ranges = [tap_range(axis, k) for k in range(axis.kernel)]
+    ranges = [(a, b) for a, b in ranges if a < b] or [(0, 0)]
+    return min(a for a, _ in ranges), max(b for _, b in ranges)
+
+
 def _grad_weight(
-    geometry: ConvGeometry, grad: Array, input: Array, sums: _BoxSums | None
+    geometry: ConvGeometry,
+    grad: Array,
+    input: Array,
+    seeing: Sequence[tuple[int, int]],
+    sums: _BoxSums | None,
 ) -> Array:
-    """Windows that see the input, through panels; the others add fill times their sum to every tap."""
+    """Windows that see the input, by tiles; the others add fill times their sum to every tap."""
     x, dy = as_five(input, geometry.batched), as_five(grad, geometry.batched)
     axes: list[Axis] = [whole(1)] * (3 - len(geometry.axes))
-    for axis in geometry.axes:
-        low, high = 0, axis.out
-        if axis.mode == "constant":
-            ranges = [tap_range(axis, k) for k in range(axis.kernel)]
-            ranges = [(a, b) for a, b in ranges if a < b] or [(0, 0)]
-            low, high = min(a for a, _ in ranges), max(b for _, b in ranges)
+    for axis, (low, high) in zip(geometry.axes, seeing, strict=True):
         at = len(axes)
         dy = dy[(slice(None),) * (2 + at) + (slice(low, high),)]
         before = axis.before - low * axis.stride
         after = (high - low - 1) * axis.stride + axis.extent - before - axis.size
         axes.append(dataclasses.replace(axis, before=before, after=after))
+    if all(untouched(axis) for axis in axes[1:]) and (merged := merge_rows(x, dy)):
+        x, dy = merged
+        axes = [axes[0], whole(1), whole(x.shape[4])]
     shape = (geometry.out_channels, geometry.in_channels // geometry.groups)
     taps = int(np.prod([axis.kernel for axis in axes]))
     gradient = np.zeros((*shape, taps), geometry.compute)

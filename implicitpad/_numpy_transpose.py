@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
+# With fewer, the filters cost more to flip and to transform than is saved by computing with those.
+_FEW_OUTPUTS = 128
+
+
 @dataclass(frozen=True, slots=True)
 class _PanelAxis:
-    """What a transposed axis reads: the input once, with stride 1, for the phases of all its outputs.
+    """What a transposed axis reads: the input once, with stride 1, for all phases of its outputs.
 
-    Position u of `out` serves outputs u * step + r - skip for each phase r; tap k belongs to phase
-    k * dilation mod step and reads input u - k * dilation // step.
+    Output q * step + r of phase r is reached by the taps k with k * dilation - first = r (modulo
+    step), from input q - (k * dilation - first) // step.
     """
 
     size: int
@@ -31,34 +35,30 @@ class _PanelAxis:
     dilation: int
     before: int
     out: int
-    phases: tuple[int, int, int, tuple[tuple[int, int], ...]]
+    phases: tuple[int, int, tuple[tuple[int, int], ...]]
 
     @property
     def extent(self) -> int:
         return self.dilation * (self.kernel - 1) + 1
 
 
-_WHOLE = _PanelAxis(1, 1, 1, 0, 1, (1, 0, 1, ((0, 0),)))
+_WHOLE = _PanelAxis(1, 1, 1, 0, 1, (1, 1, ((0, 0),)))
 
 
 def _panel_axis(axis: TransposeAxis) -> _PanelAxis:
-    step = axis.stride
-    first, last = axis.first // step, (axis.first + axis.out - 1) // step
-    back = [k * axis.dilation // step for k in range(axis.kernel)]
-    dilation = math.gcd(*back) or 1
-    taps = tuple(
-        [
-            (k * axis.dilation % step, (back[-1] - reach) // dilation)
-            for k, reach in enumerate(back)
-        ]
+    back, phases = zip(
+        *[divmod(k * axis.dilation - axis.first, axis.stride) for k in range(axis.kernel)],
+        strict=True,
     )
+    dilation = math.gcd(*[back[-1] - reach for reach in back]) or 1
+    taps = tuple(zip(phases, [(back[-1] - reach) // dilation for reach in back], strict=True))
     return _PanelAxis(
         axis.size,
-        back[-1] // dilation + 1,
+        (back[-1] - back[0]) // dilation + 1,
         dilation,
-        back[-1] - first,
-        last - first + 1,
-        (step, axis.first - first * step, axis.out, taps),
+        back[-1],
+        -(-axis.out // axis.stride),
+        (axis.stride, axis.out, taps),
     )
 
 
@@ -77,10 +77,16 @@ def conv_transpose(
         out = np.empty(geometry.out_shape, geometry.out_dtype)
     if out.size == 0:
         return out
-    if all(axis.stride == 1 for axis in geometry.axes):
+    outputs = geometry.batch * math.prod(axis.out for axis in geometry.axes)
+    if outputs >= _FEW_OUTPUTS and all(axis.stride == 1 for axis in geometry.axes):
         return _conv_flipped(geometry, input, weight, bias, out)
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
-    axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple([_panel_axis(axis) for axis in geometry.axes])
+    axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple(
+        [_panel_axis(axis) for axis in geometry.axes]
+    )
+    item = geometry.compute.itemsize
+    elements = out.dtype.itemsize == item and y.strides[4] == item and y.flags.aligned
+    elements = elements and all(stride % item == 0 for stride in y.strides)
     plan = _transpose_cpu.TransposePlan(
         axes,
         geometry.batch,
@@ -89,9 +95,10 @@ def conv_transpose(
         geometry.groups,
         _conv_cpu.kernels(),
         _conv_cpu.codes(geometry.dtype.name, out.dtype.name),
+        elements,
         _threads.get_num_threads(),
     )
-    # The kernels read (groups, filters, channels, taps): of the weight's two channel axes, the second first.
+    # The kernels read (groups, filters, channels, taps): the second channel axis comes first.
     kernel = (1,) * (3 - len(geometry.axes)) + weight.shape[2:]
     taps = weight.astype(geometry.compute, copy=False)
     taps = taps.reshape(geometry.groups, -1, weight.shape[1], *kernel).swapaxes(1, 2)
@@ -126,7 +133,10 @@ def _conv_flipped(
         out.dtype,
         "default",
     )
-    flipped = weight[(..., *(slice(None, None, -1),) * len(axes))]
-    flipped = flipped.reshape(geometry.groups, -1, *weight.shape[1:]).swapaxes(1, 2)
+    taps = np.ascontiguousarray(weight, dtype=geometry.compute)
+    taps = taps.reshape(geometry.groups, -1, weight.shape[1], math.prod(weight.shape[2:]))
+    flipped = np.empty((taps.shape[0], taps.shape[2], taps.shape[1], taps.shape[3]), taps.dtype)
+    word = f"u{taps.itemsize}"
+    _transpose_cpu.flip(taps.view(word), flipped.view(word))
     flipped = flipped.reshape(geometry.out_channels, -1, *weight.shape[2:])
     return conv(forward, input, pack_conv(forward, flipped, bias), out)

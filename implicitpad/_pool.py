@@ -6,6 +6,7 @@ from typing import Any
 
 from ._backend import as_array, operation_of
 from ._pool_geometry import max_pool_geometry
+from .padded.array import PaddedArray
 
 
 def max_pool1d(
@@ -207,6 +208,13 @@ def _max_pool(
     function: str, rank: int, input: Any, kernel_size: Any, stride: Any, padding: Any,
     dilation: Any, ceil_mode: Any, return_indices: Any, fill_value: Any, padding_mode: Any,
 ) -> Any:  # fmt: skip
+    if isinstance(input, PaddedArray):
+        from .padded.pooling import max_pool
+
+        return max_pool(
+            function, rank, input, _max_pool, kernel_size, stride, padding, dilation, ceil_mode,
+            return_indices, fill_value, padding_mode,
+        )  # fmt: skip
     pool = operation_of("pool", function, input=input)
     input = as_array(function, "input", input)
     geometry = max_pool_geometry(

@@ -6,6 +6,7 @@ from typing import Any
 
 from ._backend import as_array, operation_of
 from ._pool_geometry import avg_pool_geometry
+from .padded.array import PaddedArray
 
 
 def avg_pool1d(
@@ -207,6 +208,13 @@ def _avg_pool(
     ceil_mode: Any, count_include_pad: Any, divisor_override: Any, dilation: Any, fill_value: Any,
     padding_mode: Any,
 ) -> Any:  # fmt: skip
+    if isinstance(input, PaddedArray):
+        from .padded.pooling import avg_pool
+
+        return avg_pool(
+            function, rank, input, _avg_pool, kernel_size, stride, padding, ceil_mode,
+            count_include_pad, divisor_override, dilation, fill_value, padding_mode,
+        )  # fmt: skip
     pool = operation_of("pool", function, input=input)
     input = as_array(function, "input", input)
     geometry = avg_pool_geometry(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ._backend import as_array, operation_of
 from ._pool_geometry import (
+    PoolGeometry,
     avg_pool_geometry,
     check_floating,
     check_grad_output,
     max_pool_geometry,
 )
+from .padded.array import PaddedArray
 
 
 class PoolGradients(NamedTuple):
@@ -323,6 +326,19 @@ def _max_backward(
     function: str, rank: int, grad_output: Any, input: Any, kernel_size: Any, stride: Any,
     padding: Any, dilation: Any, ceil_mode: Any, fill_value: Any, padding_mode: Any,
 ) -> PoolGradients:  # fmt: skip
+    if isinstance(input, PaddedArray):
+        found = max_pool_geometry(
+            function, rank, input, kernel_size, stride=stride, padding=padding, dilation=dilation,
+            ceil_mode=ceil_mode, return_indices=True, fill_value=None, padding_mode=padding_mode,
+        )  # fmt: skip
+
+        def one(grad: Any, array: Any, widths: Any) -> Any:
+            return _max_backward(
+                function, rank, grad, array, kernel_size, stride, widths, dilation, False, None,
+                "constant",
+            ).input  # fmt: skip
+
+        return _padded_backward(found, grad_output, input, fill_value, one)
     compute = operation_of("max_pool_backward", function, grad_output=grad_output, input=input)
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)
@@ -340,6 +356,21 @@ def _avg_backward(
     padding: Any, ceil_mode: Any, count_include_pad: Any, divisor_override: Any, dilation: Any,
     fill_value: Any, padding_mode: Any,
 ) -> PoolGradients:  # fmt: skip
+    if isinstance(input, PaddedArray):
+        found = avg_pool_geometry(
+            function, rank, input, kernel_size, stride=stride, padding=padding, dilation=dilation,
+            ceil_mode=ceil_mode, count_include_pad=count_include_pad,
+            divisor_override=divisor_override, fill_value=None, padding_mode=padding_mode,
+        )  # fmt: skip
+
+        def one(grad: Any, array: Any, widths: Any) -> Any:
+            return _avg_backward(
+                function, rank, grad, array, kernel_size, stride, widths, False, False,
+                divisor_override, dilation, None, "constant",
+            ).input  # fmt: skip
+
+        counted = count_include_pad and any(axis.before or axis.after for axis in found.axes)
+        return _padded_backward(found, grad_output, input, fill_value, one, bool(counted))
     compute = operation_of("avg_pool_backward", function, grad_output=grad_output, input=input)
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)
@@ -350,3 +381,23 @@ def _avg_backward(
     )  # fmt: skip
     check_grad_output(function, grad_output, input, geometry)
     return PoolGradients(*compute(geometry, grad_output, input))
+
+
+def _padded_backward(
+    geometry: PoolGeometry,
+    grad_output: Any,
+    input: PaddedArray,
+    fill_value: Any,
+    run: Callable[..., Any],
+    counted: bool = False,
+) -> PoolGradients:
+    from .padded.window_gradients import pool_backward
+
+    function = geometry.function
+    if counted or fill_value is not None or any(a.mode != "constant" for a in geometry.axes):
+        raise ValueError(
+            f"{function}: gradients of a PaddedArray are for padding that windows do not see; "
+            "extend() the input and pass padding=0 for padding that continues its border."
+        )
+    found = pool_backward(function, grad_output, input, geometry.axes, run)
+    return PoolGradients(found, found.fill)

@@ -10,6 +10,7 @@ from ._arguments import arithmetic, integer
 from ._backend import as_array, backend_of
 from ._geometry import check_input
 from ._pool_geometry import check_floating, check_plane, flag
+from .padded.array import PaddedArray
 
 
 def global_avg_pool(x: Any, keepdims: bool = False) -> Any:
@@ -41,6 +42,10 @@ def global_avg_pool(x: Any, keepdims: bool = False) -> Any:
     >>> ip.global_avg_pool(np.arange(8.0).reshape(1, 2, 2, 2))
     array([[1.5, 5.5]])
     """
+    if isinstance(x, PaddedArray):
+        from .padded.pooling import global_average
+
+        return global_average(x, flag("global_avg_pool", "keepdims", keepdims))
     x = _planes("global_avg_pool", x)
     check_floating("global_avg_pool", x.dtype)
     keep = flag("global_avg_pool", "keepdims", keepdims)
@@ -77,6 +82,10 @@ def global_max_pool(x: Any, keepdims: bool = False) -> Any:
     >>> ip.global_max_pool(np.arange(8).reshape(1, 2, 2, 2), keepdims=True).shape
     (1, 2, 1, 1)
     """
+    if isinstance(x, PaddedArray):
+        from .padded.pooling import global_maximum
+
+        return global_maximum(x, flag("global_max_pool", "keepdims", keepdims))
     x = _planes("global_max_pool", x)
     arithmetic("global_max_pool", "x", x.dtype)
     keep = flag("global_max_pool", "keepdims", keepdims)
@@ -175,10 +184,15 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
 
 
 def _adaptive_avg_pool(function: str, rank: int, input: Any, output_size: Any) -> Any:
-    input = _host(function, "input", input)
+    padded = isinstance(input, PaddedArray)
+    input = input if padded else _host(function, "input", input)
     check_input(function, rank, input)
     check_floating(function, input.dtype)
     sizes = _output_sizes(function, rank, input.shape[-rank:], output_size)
+    if padded:
+        from .padded.resizing import adaptive_average
+
+        return adaptive_average(function, input, sizes)
     check_plane(function, "input", input.shape, input.ndim - rank)
     compute = np.dtype(np.float64 if input.dtype == np.float64 else np.float32)
     found = input.astype(compute)

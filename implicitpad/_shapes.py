@@ -109,7 +109,7 @@ def cost(
     -------
     Cost
         Named tuple (multiply_adds, parameters, input_bytes, output_bytes, padded_bytes);
-        padded_bytes is what an explicitly padded copy would take, and what the library does without.
+        padded_bytes is what an explicitly padded copy would take: what the library does without.
 
     Raises
     ------

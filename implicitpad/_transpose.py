@@ -6,6 +6,7 @@ from typing import Any
 
 from ._backend import as_array, operation_of
 from ._geometry_transpose import transpose_geometry
+from .padded.array import PaddedArray
 
 
 def conv_transpose1d(
@@ -65,7 +66,16 @@ def conv_transpose1d(
     array([[ 1., 10.,  2., 20.,  3., 30.]])
     """
     return _conv_transpose(
-        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose1d",
+        1,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
     )
 
 
@@ -89,7 +99,7 @@ def conv_transpose2d(
     Parameters
     ----------
     input : array, shape (N, C_in, H, W) or (C_in, H, W)
-        NumPy arrays or nested lists. Read only, in place, with any strides. See `conv2d` for dtypes.
+        NumPy or CuPy, or nested lists. Read only, any strides. See `conv2d` for dtypes.
     weight : array, shape (C_in, C_out / groups, f_H, f_W)
         Filters; library and dtype of `input` (int8 and uint8 may mix).
     bias : array, shape (C_out,), optional
@@ -123,8 +133,8 @@ def conv_transpose2d(
     convolution: nothing is scattered, no zeros are put between pixels. The same call gives the same
     bits for any number of threads.
 
-    Cost: N C_in (C_out / groups) f_H f_W n_H n_W multiply-adds. Memory beyond the result is the packed
-    weights and a bounded workspace for each thread.
+    Cost: N C_in (C_out / groups) f_H f_W n_H n_W multiply-adds. Memory beyond the result is the
+    packed weights and a bounded workspace for each thread.
 
     Examples
     --------
@@ -136,7 +146,16 @@ def conv_transpose2d(
             [1., 1., 2., 2.]]])
     """
     return _conv_transpose(
-        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose2d",
+        2,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
     )
 
 
@@ -194,7 +213,16 @@ def conv_transpose3d(
     (4, 5, 5, 5)
     """
     return _conv_transpose(
-        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose3d",
+        3,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
     )
 
 
@@ -210,10 +238,12 @@ def _conv_transpose(
     groups: Any,
     dilation: Any,
 ) -> Any:
-    compute = operation_of("conv_transpose", function, input=input, weight=weight, bias=bias)
-    input = as_array(function, "input", input)
+    padded = isinstance(input, PaddedArray)
+    core = input.core if padded else input
+    compute = operation_of("conv_transpose", function, input=core, weight=weight, bias=bias)
+    input = input if padded else as_array(function, "input", input)
     weight = as_array(function, "weight", weight)
-    bias = as_array(function, "bias", bias)
+    bias = None if bias is None else as_array(function, "bias", bias)
     geometry = transpose_geometry(
         function,
         rank,
@@ -226,4 +256,13 @@ def _conv_transpose(
         groups=groups,
         dilation=dilation,
     )
+    if padded:
+        from .padded.transposed import conv_transpose
+
+        def plain(array: Any, crop: Any) -> Any:
+            return _conv_transpose(
+                function, rank, array, weight, bias, stride, crop, 0, groups, dilation
+            )
+
+        return conv_transpose(geometry, input, plain)
     return compute(geometry, input, weight, bias)

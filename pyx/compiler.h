@@ -6,10 +6,12 @@
 #define INLINE static inline __attribute__((always_inline, unused))
 #define NOINLINE __attribute__((noinline))
 #define UNUSED __attribute__((unused))
+#define PREFETCH(p) __builtin_prefetch(p)
 #else
 #define INLINE static inline
 #define NOINLINE
 #define UNUSED
+#define PREFETCH(p) (void)(p)
 #endif
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")

@@ -24,8 +24,9 @@ from index_map cimport CIRCULAR, CONSTANT, REFLECT, REPLICATE, SYMMETRIC, Mode
 from index_map cimport source_index as _source_index
 from kernels cimport *
 from panel cimport *
+from plan cimport Call, Plan
 from planning cimport *
-from tasks cimport *
+from tasks cimport run_task
 
 cdef extern from *:
     """
@@ -136,18 +137,21 @@ cdef class ConvPlan:
 
     `axes`: three objects with size, kernel, stride, dilation, before, mode, out (implicitpad._geometry.Axis).
     `storage`, `out_storage`: dtype names of input and output. `direct`: the output's last axis is contiguous.
+    `fast`: F(4x4, 3x3) may be used; the fill is finite. `corrected`: `run` wants fill_sums.
     """
     cdef Plan plan
     cdef const kernel_set *kernel_set
     cdef Buffer memory
     cdef readonly str instruction_set
-    cdef readonly str layout            # of the packed weights: "channel" or "pixel" tile, or "winograd"
+    cdef Buffer outside
+    cdef readonly str layout            # of the packed weights: "channel", "pixel", "winograd", "winograd4"
+    cdef readonly bint corrected
     cdef readonly Py_ssize_t workspace  # bytes for each thread
     cdef readonly int threads
     cdef readonly tuple blocks
 
     def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, storage, out_storage,
-                 bint direct, int threads):
+                 bint direct, bint fast, int threads):
         cdef Plan *plan = &self.plan
         code, element = STORAGE[storage]
         self.kernel_set = _chosen
@@ -164,16 +168,22 @@ cdef class ConvPlan:
             plan.axis[a].out = axis.out
             plan.axis[a].kernel, plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, axis.stride, axis.dilation
             plan.axis[a].virtual = (axis.out - 1) * axis.stride + axis.extent
+            if axis.out * axis.kernel < plan.axis[a].virtual:
+                # taps far apart: a table of the positions that are read, window by window, is shorter
+                plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, 1
+                plan.axis[a].virtual = axis.out * axis.kernel
             plan.out[a] = axis.out
             plan.taps *= axis.kernel
         plan.tile = 1
-        cost, widths = choose_tile(plan)
+        plan.winograd = NULL
+        cost, widths = choose_tile(plan, True)
         self.layout = "channel" if plan.channel_lanes else "pixel"
         terms = plan.channels * plan.taps
-        if winograd_wins(plan, cost):
-            self.layout = "winograd"
-            widths = choose_winograd(plan)
-            terms = terms // 9 * 16
+        winograd = choose_winograd(plan, cost, fast)
+        if winograd is not None:
+            widths = winograd
+            self.layout = "winograd" if plan.tile == 2 else "winograd4"
+            terms = terms // 9 * (plan.tile + 2) ** 2
         else:
             plan.direct = plan.direct and not plan.flat
             choose_blocks(plan)
@@ -190,14 +200,16 @@ cdef class ConvPlan:
         cdef int a, v, b, t0, t1, t2, first = 0
         cdef int32_t *memory
         cdef Mode mode
-        cdef Py_ssize_t before, size
+        cdef bint by_window
+        cdef Py_ssize_t before, size, kernel, stride, dilation, limit, position
         scratch = transformed = products = 0
         if plan.tile > 1:
             tiles = plan.axis[1].block * plan.axis[2].block
             plan.lane_slots = <int>ceil_div(tiles + plan.kernels.lanes, plan.kernels.lanes) * plan.kernels.lanes
-            transformed = 16 * plan.channels * plan.axis[0].kernel * plan.lane_slots * plan.itemsize
-            products = 16 * self.blocks[0] * plan.lane_slots * plan.itemsize
-            scratch = 4 * plan.axis[2].block * plan.itemsize
+            positions = (plan.tile + 2) ** 2
+            transformed = positions * plan.channels * plan.axis[0].kernel * plan.lane_slots * plan.itemsize
+            products = positions * self.blocks[0] * plan.lane_slots * plan.itemsize
+            scratch = plan.tile * plan.tile * plan.axis[2].block * plan.itemsize
         elif not plan.direct:
             scratch = max(self.blocks) * plan.itemsize * plan.axis[0].block * plan.axis[1].block
             scratch *= plan.axis[2].slots if plan.flat else plan.axis[2].block
@@ -223,9 +235,18 @@ cdef class ConvPlan:
         for a in range(3):
             plan.axis[a].source, memory = memory, memory + plan.axis[a].virtual
             mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
+            kernel, stride, dilation, limit = axes[a].kernel, axes[a].stride, axes[a].dilation, axes[a].virtual
+            by_window = plan.axis[a].kernel == plan.axis[a].stride == kernel and plan.axis[a].dilation == 1
             for v in range(plan.axis[a].virtual):
+                position = v // kernel * stride + v % kernel * dilation if by_window else v
                 # whole tiles may look one position too far; only outputs that are not stored depend on it
-                plan.axis[a].source[v] = <int32_t>_source_index(v - before, size, mode) if v < axes[a].virtual else -1
+                plan.axis[a].source[v] = -1
+                if position < limit:
+                    plan.axis[a].source[v] = <int32_t>_source_index(position - before, size, mode)
+        plan.corrected = False
+        if plan.tile > 2:
+            self._note_outside(axes)
+        self.corrected = plan.corrected
         b = 0
         for t0 in range(plan.axis[0].kernel):
             for t1 in range(plan.axis[1].kernel):
@@ -234,6 +255,34 @@ cdef class ConvPlan:
                                                    + tap_slot(&plan.axis[1], t1) * plan.axis[2].slots
                                                    + tap_slot(&plan.axis[2], t2))
                     b += 1
+
+    cdef _note_outside(self, axes):
+        """For each output along each axis, which taps read the fill."""
+        cdef Plan *plan = &self.plan
+        cdef int a, i, t, bits
+        cdef unsigned char *outside
+        cdef Mode mode
+        cdef Py_ssize_t before, size, stride, dilation
+        self.outside = Buffer(plan.out[0] + plan.out[1] + plan.out[2])
+        outside = <unsigned char *>self.outside.data
+        for a in range(3):
+            plan.outside[a] = outside
+            mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
+            stride, dilation = axes[a].stride, axes[a].dilation
+            for i in range(plan.out[a]):
+                bits = 0
+                for t in range(axes[a].kernel):
+                    if _source_index(i * stride + t * dilation - before, size, mode) < 0:
+                        bits |= 1 << t
+                outside[i] = bits
+                plan.corrected = plan.corrected or bits != 0
+            outside += plan.out[a]
+        plan.inside[0] = 0
+        while plan.inside[0] < plan.out[2] and plan.outside[2][plan.inside[0]]:
+            plan.inside[0] += 1
+        plan.inside[1] = plan.inside[0]
+        while plan.inside[1] < plan.out[2] and not plan.outside[2][plan.inside[1]]:
+            plan.inside[1] += 1
 
     def pack(self, weights):
         """Weights in this plan's layout. `weights`: contiguous, element type, (out_channels, ...)."""
@@ -256,8 +305,8 @@ cdef class ConvPlan:
                     plan.kernels.pack_weights(block.data if plan.tile > 1 else target, source, terms, rows, terms,
                                               plan.width[b])
                     if plan.tile > 1:
-                        plan.kernels.winograd.weights(block.data, target, terms // 9, plan.width[b])
-                        target += 16 * (terms // 9) * plan.width[b] * plan.itemsize
+                        plan.winograd.weights(block.data, target, terms // 9, plan.width[b])
+                        target += (plan.tile + 2) ** 2 * (terms // 9) * plan.width[b] * plan.itemsize
                     else:
                         target += terms * plan.width[b] * plan.itemsize
         PyBuffer_Release(&view)
@@ -278,14 +327,16 @@ cdef class ConvPlan:
         PyBuffer_Release(&view)
         return packed
 
-    def run(self, x, terms, Buffer weights, Buffer bias, fill, y):
+    def run(self, x, terms, Buffer weights, Buffer bias, fill, fill_sums, y):
         """Convolve x (N, C, D, H, W) into y (N, K, D', H', W').
 
         `terms`: the weights that `weights` was packed from; `fill`: element type, () or (C,).
+        `fill_sums`: None, or, for a corrected plan whose fill is not 0, float64 (K, taps): the fill times
+        the weights, summed over channels.
         """
         cdef Plan *plan = &self.plan
         cdef Call call
-        cdef Py_buffer x_view, y_view, fill_view, terms_view
+        cdef Py_buffer x_view, y_view, fill_view, terms_view, sums_view
         cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.group_tasks * plan.shares, task
         cdef int a
         for a in range(3):
@@ -296,9 +347,15 @@ cdef class ConvPlan:
         PyObject_GetBuffer(fill, &fill_view, PyBUF_STRIDES)
         call.x, call.y, call.fill = <const char *>x_view.buf, <char *>y_view.buf, <const char *>fill_view.buf
         call.fill_stride = plan.itemsize if fill_view.ndim else 0
+        call.fill_sums = NULL
         PyObject_GetBuffer(terms, &terms_view, PyBUF_STRIDES)
         call.weights, call.bias, call.terms = weights.data, bias.data, <const char *>terms_view.buf
         call.no_bias = bias.data + plan.groups * plan.group_bias * plan.itemsize
+        if plan.corrected:
+            call.fill, call.fill_stride = call.no_bias, 0
+            if fill_sums is not None:
+                PyObject_GetBuffer(fill_sums, &sums_view, PyBUF_STRIDES)
+                call.fill_sums = <const double *>sums_view.buf
         if plan.tile > 1:  # lanes past the last tile are read before they are written: make them finite
             for a in range(plan.threads):
                 memset(workspace.data + a * plan.workspace + plan.products_at, 0,
@@ -317,3 +374,5 @@ cdef class ConvPlan:
         PyBuffer_Release(&y_view)
         PyBuffer_Release(&fill_view)
         PyBuffer_Release(&terms_view)
+        if call.fill_sums != NULL:
+            PyBuffer_Release(&sums_view)

@@ -22,12 +22,13 @@ from index_map cimport CIRCULAR, CONSTANT, REFLECT, REPLICATE, SYMMETRIC, Mode, 
 from kernels cimport *
 from panel cimport *
 from planning cimport MACS_PER_THREAD
-from tasks cimport even_start
+from plan cimport even_start
 
 cdef enum:
     BLOCK_BYTES = 256 * 1024     # of a panel: with the sums and the output gradients in a second-level cache
-    BLOCK_PIXELS = 256           # terms of one partial sum; their output gradients fill the first level
-    SLICE_TERMS = 640            # of a task: channels x taps
+    BLOCK_PIXELS = 200           # terms of one partial sum; their output gradients fill the first level
+    SUMS_BYTES = 320 * 1024      # of a task
+    TASK_BLOCKS = 4              # blocks of filters that share a panel
 
 MODES = {"constant": CONSTANT, "replicate": REPLICATE, "reflect": REFLECT, "symmetric": SYMMETRIC,
          "circular": CIRCULAR}
@@ -42,16 +43,21 @@ cdef struct WeightPlan:
     int taps
     PanelAxis axis[3]
     int images                   # of a block
-    int slices, n_blocks         # tasks of a group: slices of channels, blocks of filters
+    int slices, n_blocks         # of a group: slices of channels, blocks of filters
+    int shares                   # tasks that divide the blocks of filters of one slice
     Py_ssize_t plane             # slots of a panel in axes 1 and 2
     Py_ssize_t image_stride, channel_stride   # slots
-    const int32_t *offset        # [channels of a slice][taps]
+    int32_t *offset              # [channels of a slice][taps]
+    bint untouched               # no axis is windowed: a panel would be a copy of the block
     int pitch                    # pixels of a block, in whole vectors
+    bint plain                   # storage is the element type
     # byte offsets in a thread's workspace; its size
     Py_ssize_t dy_at, packed_at, sums_at, source_at, runs_at, rows_at, workspace
 
 
 cdef struct Operands:
+    const int32_t *offset        # of terms from a block's first pixel, in the panel or in x itself
+    bint in_place                # x needs no panel: nothing windowed, nothing padded
     const char *x                # byte strides of N, C, D, H, W
     Py_ssize_t x_stride[5]
     const char *dy
@@ -94,7 +100,8 @@ cdef int load_gradients(const WeightPlan *plan, const Operands *arrays, int imag
                         const int *first, const int *size, char *workspace) noexcept nogil:
     """Output gradients of a block as [pixel][filter], and the panel slot of each of its rows; returns the rows."""
     cdef int32_t *row_slot = <int32_t *>(workspace + plan.rows_at)
-    cdef int k, n, d, h, row = 0, rows = images * size[0] * size[1]
+    cdef int k, n, d, h, row = 0, rows = images * size[0] * size[1], width = CHANNEL_VECTORS * plan.kernels.lanes
+    cdef int run_pixels = size[1] * size[2]
     cdef panel_run run
     cdef char *target
     cdef const char *dy
@@ -102,9 +109,24 @@ cdef int load_gradients(const WeightPlan *plan, const Operands *arrays, int imag
     for n in range(images):
         for d in range(size[0]):
             for h in range(size[1]):
-                row_slot[row] = <int32_t>(n * plan.image_stride + d * plan.plane
-                                          + <Py_ssize_t>h * plan.axis[2].slots)
+                if arrays.in_place:
+                    row_slot[row] = <int32_t>((n * arrays.x_stride[0] + d * arrays.x_stride[2]
+                                               + h * arrays.x_stride[3]) // plan.itemsize)
+                else:
+                    row_slot[row] = <int32_t>(n * plan.image_stride + d * plan.plane
+                                              + <Py_ssize_t>h * plan.axis[2].slots)
                 row += 1
+    if (plan.plain and arrays.dy_stride[4] == plan.itemsize and arrays.dy_stride[1] % plan.itemsize == 0
+            and (size[1] == 1 or arrays.dy_stride[3] == size[2] * plan.itemsize)):
+        for n in range(images):
+            for d in range(size[0]):
+                dy = (arrays.dy + (image + n) * arrays.dy_stride[0] + filter * arrays.dy_stride[1]
+                      + (first[0] + d) * arrays.dy_stride[2] + first[1] * arrays.dy_stride[3]
+                      + first[2] * plan.itemsize)
+                plan.kernels.pack_weights(
+                    workspace + plan.packed_at + <Py_ssize_t>(n * size[0] + d) * run_pixels * width * plan.itemsize,
+                    dy, arrays.dy_stride[1] // plan.itemsize, filters, run_pixels, width)
+        return rows
     for k in range(filters):
         target = workspace + plan.dy_at + <Py_ssize_t>k * plan.pitch * plan.itemsize
         for n in range(images):
@@ -116,25 +138,27 @@ cdef int load_gradients(const WeightPlan *plan, const Operands *arrays, int imag
                     plan.load_row(target, dy + h * arrays.dy_stride[3], arrays.dy_stride[4], &run, 1, arrays.fill)
                     target += size[2] * plan.itemsize
     plan.kernels.pack_weights(workspace + plan.packed_at, workspace + plan.dy_at, plan.pitch, filters, rows * size[2],
-                              CHANNEL_VECTORS * plan.kernels.lanes)
+                              width)
     return rows
 
 
 cdef void weight_task(const WeightPlan *plan, const Operands *arrays, Py_ssize_t task, char *workspace) noexcept nogil:
-    """One slice of channels for one block of filters: all pixels, in order."""
+    """One slice of channels for some blocks of filters: all pixels, in order."""
     cdef int first[3]
     cdef int size[3]
-    cdef int a, t, n, at, image, images, rows, block, from_channel, channels, terms
+    cdef int a, t, n, at, image, images, rows, block, from_channel, channels, terms, channel, k, filter, filters
+    cdef const char *panel
     cdef int width = CHANNEL_VECTORS * plan.kernels.lanes
-    cdef int slice = <int>(task % plan.slices), group = <int>(task // plan.slices // plan.n_blocks)
-    cdef int filter = <int>(task // plan.slices % plan.n_blocks) * width
-    cdef int filters = plan.filters - filter if plan.filters - filter < width else width
+    cdef int slice = <int>(task % plan.slices), group = <int>(task // plan.slices // plan.shares)
+    cdef int share = <int>(task // plan.slices % plan.shares)
+    cdef int first_block = even_start(share, plan.shares, plan.n_blocks)
+    cdef int n_blocks = even_start(share + 1, plan.shares, plan.n_blocks) - first_block
     cdef double *sums = <double *>(workspace + plan.sums_at)
     from_channel = even_start(slice, plan.slices, plan.channels)
     channels = even_start(slice + 1, plan.slices, plan.channels) - from_channel
     terms = channels * plan.taps
     n = (terms + plan.kernels.tile_pixels - 1) // plan.kernels.tile_pixels
-    memset(sums, 0, <size_t>terms * width * sizeof(double))
+    memset(sums, 0, <size_t>n_blocks * terms * width * sizeof(double))
     image = 0
     while image < plan.batch:
         images = plan.batch - image if plan.batch - image < plan.images else plan.images
@@ -146,19 +170,32 @@ cdef void weight_task(const WeightPlan *plan, const Operands *arrays, Py_ssize_t
                 size[a] = plan.axis[a].out - first[a]
                 if size[a] > plan.axis[a].block:
                     size[a] = plan.axis[a].block
-            fill_block(plan, arrays, image, images, group * plan.channels + from_channel, channels, first, workspace)
-            rows = load_gradients(plan, arrays, image, images, group * plan.filters + filter, filters, first, size,
-                                  workspace)
-            for t in range(n):
-                at = even_start(t, n, terms)
-                plan.kernels.gradient.weight_tile[even_start(t + 1, n, terms) - at](
-                    workspace + plan.packed_at, workspace, <const int32_t *>(workspace + plan.rows_at), rows, size[2],
-                    plan.offset + at, sums + <Py_ssize_t>at * width)
+            channel = group * plan.channels + from_channel
+            panel = workspace
+            if arrays.in_place:
+                panel = (arrays.x + image * arrays.x_stride[0] + channel * arrays.x_stride[1]
+                         + first[0] * arrays.x_stride[2] + first[1] * arrays.x_stride[3]
+                         + first[2] * arrays.x_stride[4])
+            else:
+                fill_block(plan, arrays, image, images, channel, channels, first, workspace)
+            for k in range(n_blocks):
+                filter = (first_block + k) * width
+                filters = plan.filters - filter if plan.filters - filter < width else width
+                rows = load_gradients(plan, arrays, image, images, group * plan.filters + filter, filters, first,
+                                      size, workspace)
+                for t in range(n):
+                    at = even_start(t, n, terms)
+                    plan.kernels.gradient.weight_tile[even_start(t + 1, n, terms) - at](
+                        workspace + plan.packed_at, panel, <const int32_t *>(workspace + plan.rows_at), rows, size[2],
+                        arrays.offset + at, sums + (<Py_ssize_t>k * terms + at) * width)
         image += images
-    plan.kernels.gradient.unpack_sums(
-        sums, terms, filters,
-        arrays.dw + ((<Py_ssize_t>(group * plan.filters + filter) * plan.channels + from_channel) * plan.taps)
-        * plan.itemsize, <Py_ssize_t>plan.channels * plan.taps)
+    for k in range(n_blocks):
+        filter = (first_block + k) * width
+        filters = plan.filters - filter if plan.filters - filter < width else width
+        plan.kernels.gradient.unpack_sums(
+            sums + <Py_ssize_t>k * terms * width, terms, filters,
+            arrays.dw + ((<Py_ssize_t>(group * plan.filters + filter) * plan.channels + from_channel) * plan.taps)
+            * plan.itemsize, <Py_ssize_t>plan.channels * plan.taps)
 
 
 cdef class WeightGradient:
@@ -183,20 +220,28 @@ cdef class WeightGradient:
         plan.kernels = chosen.element[<int>element]
         plan.load_row = chosen.load_row[<int>storage]
         plan.itemsize = 8 if element == F64 else 4
+        plan.plain = storage == element
         plan.batch, plan.groups = batch, groups
         plan.channels, plan.filters = in_channels // groups, out_channels // groups
-        plan.taps = 1
+        plan.taps, plan.untouched = 1, plan.plain
         for a, axis in enumerate(axes):
+            if axis.kernel * axis.stride > 1 or axis.before != 0 or axis.out != axis.size:
+                plan.untouched = False
             plan.axis[a].out = axis.out
             plan.axis[a].kernel, plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, axis.stride, axis.dilation
             plan.axis[a].virtual = (axis.out - 1) * axis.stride + axis.extent
             plan.taps *= axis.kernel
             macs *= axis.kernel * axis.out
         plan.n_blocks = ceil_div(plan.filters, CHANNEL_VECTORS * plan.kernels.lanes)
-        plan.slices = ceil_div(plan.channels, max(1, SLICE_TERMS // plan.taps))
+        blocks = 1 if plan.untouched else min(TASK_BLOCKS, plan.n_blocks)
+        column = plan.taps * CHANNEL_VECTORS * plan.kernels.lanes * sizeof(double)
+        plan.slices = ceil_div(plan.channels, max(1, SUMS_BYTES // (blocks * column)))
         self._choose_blocks()
+        plan.shares = ceil_div(plan.n_blocks, blocks)
+        while plan.shares < plan.n_blocks and threads > 1 and plan.shares * plan.slices * groups < 2 * threads:
+            plan.shares += 1
         self._allocate(axes)
-        self.threads = <int>max(1, min(threads, macs / MACS_PER_THREAD, groups * plan.n_blocks * plan.slices))
+        self.threads = <int>max(1, min(threads, macs / MACS_PER_THREAD, groups * plan.shares * plan.slices))
 
     cdef Py_ssize_t _panel_slots(self, block):
         cdef WeightPlan *plan = &self.plan
@@ -230,7 +275,7 @@ cdef class WeightGradient:
 
     cdef _allocate(self, axes):
         cdef WeightPlan *plan = &self.plan
-        cdef int a, c, v, t
+        cdef int a, c, v
         cdef int32_t *memory
         cdef Mode mode
         cdef Py_ssize_t before, input_size
@@ -243,7 +288,7 @@ cdef class WeightGradient:
         plan.pitch = ceil_div(pixels, plan.kernels.lanes) * plan.kernels.lanes
         ends = [(plan.channel_stride * channels + PANEL_SLACK) * plan.itemsize]
         for size in (width * plan.pitch * plan.itemsize, width * plan.pitch * plan.itemsize,
-                     channels * plan.taps * width * sizeof(double),
+                     ceil_div(plan.n_blocks, plan.shares) * channels * plan.taps * width * sizeof(double),
                      sum(plan.axis[a].slots for a in range(3)) * sizeof(int32_t),
                      plan.axis[2].slots * sizeof(panel_run), rows * sizeof(int32_t)):
             ends.append(ceil_div(ends[len(ends) - 1], 64) * 64 + size)
@@ -252,7 +297,7 @@ cdef class WeightGradient:
         # a line more than whole pages: threads' workspaces must not share cache sets
         plan.workspace = self.workspace = ceil_div(end, 4096) * 4096 + 64
         memory = self.memory = <int32_t *>malloc(
-            (channels * plan.taps + sum(plan.axis[a].virtual for a in range(3))) * sizeof(int32_t))
+            (2 * channels * plan.taps + sum(plan.axis[a].virtual for a in range(3))) * sizeof(int32_t))
         if memory == NULL:
             raise MemoryError("implicitpad: tables of a weight gradient")
         for a in range(3):
@@ -279,8 +324,10 @@ cdef class WeightGradient:
         cdef WeightPlan *plan = &self.plan
         cdef Operands arrays
         cdef Py_buffer x_view, dy_view, dw_view, fill_view
-        cdef Py_ssize_t task, tasks = <Py_ssize_t>plan.groups * plan.n_blocks * plan.slices
-        cdef int a, threads = self.threads
+        cdef Py_ssize_t task, tasks = <Py_ssize_t>plan.groups * plan.shares * plan.slices
+        cdef int a, c, threads = self.threads
+        cdef Py_ssize_t reach = 0
+        cdef int32_t *in_place = plan.offset + plan.taps * ceil_div(plan.channels, plan.slices)
         cdef char *memory = <char *>malloc(threads * plan.workspace + 64)
         cdef char *workspace = memory + (64 - <Py_ssize_t>memory % 64)
         if memory == NULL:
@@ -293,6 +340,13 @@ cdef class WeightGradient:
         arrays.fill, arrays.fill_stride = <const char *>fill_view.buf, plan.itemsize if fill_view.ndim else 0
         for a in range(5):
             arrays.x_stride[a], arrays.dy_stride[a] = x_view.strides[a], dy_view.strides[a]
+            reach += x_view.shape[a] * abs(x_view.strides[a])
+            arrays.in_place = (plan.untouched if a == 0 else arrays.in_place) and x_view.strides[a] % plan.itemsize == 0
+        arrays.in_place = arrays.in_place and x_view.strides[4] == plan.itemsize and reach < <Py_ssize_t>1 << 31
+        arrays.offset = in_place if arrays.in_place else plan.offset
+        for c in range(ceil_div(plan.channels, plan.slices)):  # one tap: of a slice's channels
+            if arrays.in_place:
+                in_place[c] = <int32_t>(c * x_view.strides[1] // plan.itemsize)
         with nogil:
             if threads == 1:
                 for task in range(tasks):

@@ -79,8 +79,9 @@ typedef void pixel_tile_function(const void *panel, ptrdiff_t channel_stride, co
 typedef void pack_weights_function(void *packed, const void *weights, ptrdiff_t row_stride, int rows,
                                    ptrdiff_t terms, int width);
 
-/* Winograd's F(2x2, 3x3), documented in winograd.h. */
+/* Winograd's F(m x m, 3x3), documented in winograd.h. */
 typedef struct {
+    int tile; /* m */
     void (*input)(const void *panel, const int32_t *tap_offset, void *transformed, ptrdiff_t stride, int tiles);
     void (*weights)(const void *packed, void *transformed, ptrdiff_t channels, int width);
     int (*output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out,
@@ -89,6 +90,9 @@ typedef struct {
                    const int32_t *tap_offset, int channels, int depth, const void *weights, const void *bias,
                    int row, int column, void *out);
 } winograd_kernels;
+
+/* row[i * n + r] = values[r * pitch + i] for r < n and i < pixels. */
+typedef void interleave_function(void *row, const void *values, ptrdiff_t pitch, int n, int pixels);
 
 /* Weight gradients, documented in gradient_tiles.h. */
 typedef struct {
@@ -104,8 +108,9 @@ typedef struct {
     channel_tile_function *channel_tile[3][MAX_TILE_PIXELS + 1]; /* [rows][pixels] */
     pixel_tile_function *pixel_tile[4][MAX_PIXEL_VECTORS + 1];   /* [log2 channels][vectors] */
     pack_weights_function *pack_weights;
-    const winograd_kernels *winograd; /* NULL for integers: its sums are not exact in them */
+    const winograd_kernels *winograd[2]; /* m = 2, 4; NULL for integers: not exact in them */
     const gradient_kernels *gradient; /* NULL for integers */
+    interleave_function *interleave_rows;
 } element_kernels;
 
 typedef struct {

@@ -32,6 +32,7 @@ cdef extern from "kernels.h" nogil:
                                         Py_ssize_t terms, int width) noexcept
 
     ctypedef struct winograd_kernels:
+        int tile
         void (*input)(const void *panel, const int32_t *tap_offset, void *transformed, Py_ssize_t stride,
                       int tiles) noexcept nogil
         void (*weights)(const void *packed, void *transformed, Py_ssize_t channels, int width) noexcept nogil
@@ -41,6 +42,7 @@ cdef extern from "kernels.h" nogil:
                        const int32_t *tap_offset, int channels, int depth, const void *weights, const void *bias,
                        int row, int column, void *out) noexcept nogil
 
+    ctypedef void interleave_function(void *row, const void *values, Py_ssize_t pitch, int n, int pixels) noexcept
     ctypedef void weight_tile_function(const void *dy, const void *panel, const int32_t *row_slot, int rows, int pixels,
                                        const int32_t *offset, double *sums) noexcept
 
@@ -56,8 +58,9 @@ cdef extern from "kernels.h" nogil:
         channel_tile_function *channel_tile[3][15]
         pixel_tile_function *pixel_tile[4][9]
         pack_weights_function *pack_weights
-        const winograd_kernels *winograd
+        const winograd_kernels *winograd[2]
         const gradient_kernels *gradient
+        interleave_function *interleave_rows
 
     ctypedef struct kernel_set:
         const char *name

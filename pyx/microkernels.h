@@ -140,7 +140,10 @@ static void NAME(pack_weights)(void *packed, const void *weights, ptrdiff_t row_
             ptrdiff_t t = 0;
             for (; t + LANES <= terms; t += LANES) {
                 vector square[LANES];
-                UNROLL for (int i = 0; i < LANES; i++) square[i] = vload(w + (k + i) * row_stride + t);
+                UNROLL for (int i = 0; i < LANES; i++) {
+                    square[i] = vload(w + (k + i) * row_stride + t);
+                    PREFETCH(w + (k + i) * row_stride + t + 4 * LANES); /* more rows than the hardware follows */
+                }
                 transpose(square);
                 UNROLL for (int i = 0; i < LANES; i++) vstore(p + (t + i) * width + k, square[i]);
             }
@@ -155,13 +158,33 @@ static void NAME(pack_weights)(void *packed, const void *weights, ptrdiff_t row_
             p[t * width + k] = k < rows ? w[k * row_stride + t] : 0;
 }
 
+static void NAME(interleave_rows)(void *row, const void *values, ptrdiff_t pitch, int n, int pixels) {
+    ELEMENT *out = row;
+    const ELEMENT *v = values;
+    int done = 0;
+    if (n == 2 && LANES > 1)
+        for (; done + LANES <= pixels; done += LANES) {
+            vector a = vload(v + done), b = vload(v + pitch + done);
+            interleave(&a, &b);
+            vstore(out + 2 * done, a);
+            vstore(out + 2 * done + LANES, b);
+        }
+    for (int r = 0; r < n; r++)
+        for (int i = done; i < pixels; i++) out[(ptrdiff_t)i * n + r] = v[r * pitch + i];
+}
+
 #if ELEMENT_FLOATS
+#define WINOGRAD_TILE 2
 #include "winograd.h"
+#undef WINOGRAD_TILE
+#define WINOGRAD_TILE 4
+#include "winograd.h"
+#undef WINOGRAD_TILE
 #include "gradient_tiles.h"
-#define WINOGRAD &NAME(winograd)
+#define WINOGRAD {&NAME(winograd2), &NAME(winograd4)}
 #define GRADIENT &NAME(gradient)
 #else
-#define WINOGRAD NULL
+#define WINOGRAD {NULL, NULL}
 #define GRADIENT NULL
 #endif
 
@@ -178,6 +201,7 @@ static const element_kernels NAME(kernels) = {
     EACH_CHANNEL_TILE(CHANNEL_ENTRY) EACH_PIXEL_TILE(PIXEL_ENTRY).pack_weights = NAME(pack_weights),
     .winograd = WINOGRAD,
     .gradient = GRADIENT,
+    .interleave_rows = NAME(interleave_rows),
 };
 #undef WINOGRAD
 #undef GRADIENT

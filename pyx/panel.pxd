@@ -54,7 +54,7 @@ cdef inline int tap_slot(const PanelAxis *axis, int k) noexcept nogil:
 
 cdef inline void slot_sources(const PanelAxis *axis, int first, int32_t *source) noexcept nogil:
     """The input position of every slot of the block whose first output is `first`; -1: fill or unused."""
-    cdef int slot, i, k, phase
+    cdef int slot, i, k, phase, _
     cdef int start = first * axis.stride, virtual
     if axis.phase == 0:
         slot = 0
@@ -67,7 +67,7 @@ cdef inline void slot_sources(const PanelAxis *axis, int first, int32_t *source)
     slot = 0
     for phase in range(axis.stride):
         virtual = start + phase
-        for i in range(axis.phase):
+        for _ in range(axis.phase):
             source[slot] = axis.source[virtual] if virtual < axis.virtual else -1
             virtual += axis.stride
             slot += 1

@@ -8,18 +8,18 @@ second-level cache.
 
 from kernels cimport CHANNEL_VECTORS, PANEL_SLACK
 from panel cimport ceil_div, lay_out
-from tasks cimport Plan
+from plan cimport Plan
 
 cdef enum:
     PANEL_BYTES = 320 * 1024    # a panel and a block of weights share a 1 MB second-level cache
     MACS_PER_THREAD = 250000    # below this a second thread costs more than it brings
     MACS_PER_TASK = 100000      # groups with less work are done several to a task
     TRANSFORMED_BYTES = 400 * 1024  # of a block's transformed inputs
-    TRANSFORM = 48              # cycles to transform a vector of tiles, in or out
-    MIN_TILES = 12
+    TRANSFORM = 48              # cycles to transform a vector of 2x2 tiles, in or out
+    BYTES_A_CYCLE = 16          # of weights, from the third-level cache
 
 
-cdef inline tuple choose_tile(Plan *plan):
+cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
     """Estimate both tiles' cycles for a row of outputs and one term; the lower wins.
 
     A step of either tile costs the largest of its multiply-adds (2 a cycle), its loads (2 a cycle) and
@@ -31,7 +31,8 @@ cdef inline tuple choose_tile(Plan *plan):
     out = plan.axis[2].out
     # Narrow planes: rows as one, if the slots between two rows are few.
     between = (plan.axis[2].kernel - 1) * plan.axis[2].dilation
-    plan.flat = (plan.axis[2].stride == 1 and out <= 3 * lanes and plan.axis[1].out > 1 and 2 * between <= out)
+    plan.flat = (may_be_flat and plan.axis[2].stride == 1 and out <= 3 * lanes and plan.axis[1].out > 1
+                 and 2 * between <= out)
     rows = 2 if out <= plan.kernels.tile_pixels // 2 and plan.axis[1].out > 1 else 1
     tiles = ceil_div(out * rows, plan.kernels.tile_pixels)
     pixels = out * rows / tiles
@@ -58,41 +59,55 @@ cdef inline tuple choose_tile(Plan *plan):
     return pixel_cost, widths
 
 
-cdef inline bint winograd_wins(const Plan *plan, double direct):
-    """Compare cycles for two rows of outputs of one channel, by the same model as above.
+cdef inline double winograd_cycles(const Plan *plan, int m):
+    """Cycles for the outputs of one channel by F(m x m, 3x3), in the model above.
 
-    The transforms take about TRANSFORM cycles for a vector of tiles. With few tiles the transformed
-    weights, 16/9 of the weights, are read too often for what is computed with them.
+    The products take a cycle for each tile and position, the transforms some for each vector of tiles;
+    the transformed weights are read from the third-level cache once a block.
     """
-    if plan.kernels.winograd == NULL:
-        return False
+    rows, tiles = ceil_div(plan.out[1], m), ceil_div(plan.out[2], m)
+    positions = (m + 2) * (m + 2)
+    width = CHANNEL_VECTORS * plan.kernels.lanes
+    widths = ceil_div(plan.filters, width)
+    blocks = ceil_div(rows * tiles, block_tiles(plan, m))
+    weights = blocks * positions * widths * width * plan.itemsize / BYTES_A_CYCLE
+    transforms = TRANSFORM * positions / 16 * rows * ceil_div(tiles, plan.kernels.lanes)
+    return rows * positions * widths * tiles + weights + transforms * (1 + plan.filters / plan.channels)
+
+
+cdef inline int block_tiles(const Plan *plan, int m):
+    """Tiles of a block: enough for the register tile, few enough for the second-level cache."""
+    terms = plan.channels * plan.axis[0].kernel
+    tiles = TRANSFORMED_BYTES // ((m + 2) * (m + 2) * terms * plan.itemsize)
+    return min(max(tiles, plan.kernels.tile_pixels), 4 * plan.kernels.tile_pixels)
+
+
+cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
+    """Use Winograd if it saves a tenth of the time: widths of the channel blocks, or None.
+
+    m = 2 is as accurate as direct convolution; m = 4 must be asked for.
+    """
+    if plan.kernels.winograd[0] == NULL:
+        return None
     for a in range(1, 3):
         if plan.axis[a].kernel != 3 or plan.axis[a].stride != 1 or plan.axis[a].dilation != 1:
-            return False
-    rows, tiles = ceil_div(plan.out[1], 2), ceil_div(plan.out[2], 2)
-    if rows * tiles < MIN_TILES:
-        return False
-    width = CHANNEL_VECTORS * plan.kernels.lanes
-    products = 16 * ceil_div(plan.filters, width) * tiles
-    vectors = ceil_div(tiles, plan.kernels.lanes)
-    transforms = TRANSFORM * vectors * (1 + plan.filters / plan.channels)
-    return 2 * rows * (products + transforms) < 0.9 * plan.out[1] * 9 * 2 * direct
-
-
-cdef inline list choose_winograd(Plan *plan):
-    """Blocks of whole tiles: enough for the register tile, few enough for the second-level cache."""
-    width = CHANNEL_VECTORS * plan.kernels.lanes
-    terms = plan.channels * plan.axis[0].kernel
-    plan.tile = 2
+            return None
+    cycles = 0.9 * 9 * plan.out[1] * direct
+    for i in range(2 if fast and plan.axis[0].kernel <= 8 else 1):
+        if winograd_cycles(plan, plan.kernels.winograd[i].tile) < cycles:
+            cycles = winograd_cycles(plan, plan.kernels.winograd[i].tile)
+            plan.winograd = plan.kernels.winograd[i]
+    if plan.winograd == NULL:
+        return None
+    plan.tile = plan.winograd.tile
     for a in range(1, 3):
-        plan.axis[a].out = ceil_div(plan.out[a], 2)
-        plan.axis[a].kernel, plan.axis[a].stride = 4, 2
-        plan.axis[a].virtual = 2 * plan.axis[a].out + 2
-    tiles = TRANSFORMED_BYTES // (16 * terms * plan.itemsize)
-    tiles = min(max(tiles, plan.kernels.tile_pixels), 4 * plan.kernels.tile_pixels)
+        plan.axis[a].out = <int>ceil_div(plan.out[a], plan.tile)
+        plan.axis[a].kernel, plan.axis[a].stride = plan.tile + 2, plan.tile
+        plan.axis[a].virtual = plan.tile * plan.axis[a].out + 2
+    tiles = block_tiles(plan, plan.tile)
     columns = ceil_div(plan.axis[2].out, ceil_div(plan.axis[2].out, min(tiles, 28)))
-    rows = max(1, min(plan.axis[1].out, tiles // columns))
-    panel_bytes(plan, (1, rows, columns))
+    panel_bytes(plan, (1, max(1, min(plan.axis[1].out, tiles // columns)), columns))
+    width = CHANNEL_VECTORS * plan.kernels.lanes
     return [width] * ceil_div(plan.filters, width)
 
 

@@ -1,66 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What one task does: gather the panel of its block, then run the register tiles over it.
 
-Two algorithms share panels, tiles and tasks:
-
-    direct     every output from channels x taps multiplications
-    Winograd   outputs in tiles of 2x2; the panel is that of a 4x4 kernel with stride 2, whose taps are
-               transformed (winograd.h) before, and whose products are transformed after, the same
-               register tile
+Two algorithms share panels, register tiles and tasks: direct convolution, here, and winograd.pxd.
 """
 
 from libc.stdint cimport int32_t
 
-from kernels cimport *
-from panel cimport *
-
-
-cdef struct Call:
-    const char *x               # input, byte strides of N, C, D, H, W
-    Py_ssize_t x_stride[5]
-    char *y                     # output, the same
-    Py_ssize_t y_stride[5]
-    const char *weights         # packed
-    const char *bias            # packed
-    const char *terms           # weights as they came: (K, C, taps), contiguous
-    const char *no_bias         # zeros, one packed width
-    const char *fill
-    Py_ssize_t fill_stride      # bytes from one channel's fill to the next, or 0
-
-
-cdef struct Plan:
-    const element_kernels *kernels
-    load_row_function *load_row
-    store_row_function *store_row
-    int itemsize                # of an element
-    int batch, groups
-    int channels, filters       # of one group
-    int taps
-    int32_t *tap_offset
-    PanelAxis axis[3]           # in tiles of outputs along H and W, if the algorithm has tiles
-    int tile                    # outputs of a tile along H and W: 1, or 2 for Winograd
-    int out[3]                  # outputs
-    Py_ssize_t plane            # slots of a panel in axes 1 and 2
-    Py_ssize_t channel_stride   # slots from one channel of a panel to the next
-    bint channel_lanes          # which register tile
-    bint flat                   # the rows of a block are computed as one
-    int group_tasks             # tasks that divide the groups of one block
-    int n_blocks                # blocks of output channels in a group
-    int32_t *first              # first channel of each block
-    int32_t *width              # its channels: the packed width
-    Py_ssize_t group_weights    # elements
-    int group_bias
-    int shares                  # tasks that divide the output channels of one panel
-    int threads
-    bint direct                 # results are stored as they leave the registers
-    int lane_slots              # Winograd: slots of a block's tiles, with room for the lanes of the last
-    # byte offsets in a thread's workspace; its size
-    Py_ssize_t scratch_at, source_at, runs_at, transformed_at, products_at, workspace
-
-
-cdef inline int even_start(int index, int parts, int total) noexcept nogil:
-    """Where part `index` begins when `total` is cut into `parts` as evenly as possible."""
-    return <int>(<long long>index * total // parts)
+from kernels cimport panel_run
+from panel cimport runs_of, slot_sources
+from plan cimport Call, Plan, even_start
+from winograd cimport winograd_block
 
 
 cdef inline int locate(const Plan *plan, const int *first, char *workspace) noexcept nogil:
@@ -97,7 +46,7 @@ cdef inline void fill_panel(const Plan *plan, const Call *call, int image, int g
 
 
 cdef inline void tile_row(const Plan *plan, const Call *call, int group, int block, const char *panel, int rows,
-                   int pixels, char *out, Py_ssize_t out_channel, Py_ssize_t out_row) noexcept nogil:
+                          int pixels, char *out, Py_ssize_t out_channel, Py_ssize_t out_row) noexcept nogil:
     """One block of output channels at `rows` rows of `pixels` outputs (rows > 1 only for channel tiles)."""
     cdef int first = plan.first[block], width = plan.width[block]
     cdef int log2 = 0, t, n, at, count, vectors
@@ -175,95 +124,6 @@ cdef inline void direct_block(const Plan *plan, const Call *call, int image, int
                                    + h * call.y_stride[3], call.y_stride[4],
                                    scratch + ((k * size[0] + d) * area + h * pitch) * item, size[2])
         block += b_step
-
-
-cdef inline void repair(const Plan *plan, const Call *call, int filter, const char *panel, const char *bias,
-                        char *out, Py_ssize_t out_row, int rows, int pixels) noexcept nogil:
-    """Recompute directly the 2x2 tiles of a row that hold an infinity or NaN.
-
-    An infinity that a window does not see, or an overflow of the transform, must not show in its output;
-    and which tiles are recomputed depends on their own values alone.
-    """
-    cdef int t, r, c, item = plan.itemsize
-    cdef bint finite
-    cdef char *value
-    cdef double d
-    for t in range((pixels + 1) // 2):
-        finite = True
-        for r in range(rows):
-            for c in range(2 if 2 * t + 1 < pixels else 1):
-                value = out + (r * out_row + 2 * t + c) * item
-                d = (<float *>value)[0] if item == 4 else (<double *>value)[0]
-                finite = finite and d - d == 0
-        if finite:
-            continue
-        for r in range(rows):
-            for c in range(2 if 2 * t + 1 < pixels else 1):
-                plan.kernels.winograd.direct(
-                    panel + t * item, plan.channel_stride, plan.plane, plan.tap_offset, plan.channels,
-                    plan.axis[0].kernel, call.terms + <Py_ssize_t>filter * plan.channels * plan.taps * item, bias,
-                    r, c, out + (r * out_row + 2 * t + c) * item)
-
-
-cdef inline void winograd_block(const Plan *plan, const Call *call, int image, int group, const int *first,
-                                const int *size, int block_from, int block_to, char *workspace) noexcept nogil:
-    cdef int item = plan.itemsize, depth = plan.axis[0].kernel, terms = plan.channels * depth
-    cdef int tiles = size[1] * size[2], groups, g, at, c, d, h, block, k, xi, count, rows, pixels, filter
-    cdef int32_t no_offset = 0
-    cdef Py_ssize_t stride = <Py_ssize_t>terms * plan.lane_slots
-    cdef char *transformed = workspace + plan.transformed_at
-    cdef char *products = workspace + plan.products_at
-    cdef const char *panel
-    cdef const char *weights
-    cdef const char *bias
-    cdef char *out
-    cdef char *y
-    cdef Py_ssize_t out_row
-    for c in range(plan.channels):
-        for d in range(depth):
-            for h in range(size[1]):
-                plan.kernels.winograd.input(
-                    workspace + (c * plan.channel_stride + d * plan.plane
-                                 + <Py_ssize_t>h * plan.axis[2].slots) * item,
-                    plan.tap_offset,
-                    transformed + (<Py_ssize_t>(c * depth + d) * plan.lane_slots + h * size[2]) * item, stride, size[2])
-    groups = (tiles + plan.kernels.tile_pixels - 1) // plan.kernels.tile_pixels
-    pixels = plan.out[2] - 2 * first[2]
-    if pixels > 2 * size[2]:
-        pixels = 2 * size[2]
-    for block in range(block_from, block_to):
-        count = plan.filters - plan.first[block]
-        if count > plan.width[block]:
-            count = plan.width[block]
-        weights = call.weights + (group * plan.group_weights
-                                  + <Py_ssize_t>plan.first[block] * terms * 16) * item
-        for xi in range(16):
-            for g in range(groups):
-                at = even_start(g, groups, tiles)
-                plan.kernels.channel_tile[1][even_start(g + 1, groups, tiles) - at](
-                    transformed + (xi * stride + at) * item, plan.lane_slots, 0, &no_offset, terms, 1,
-                    weights + <Py_ssize_t>xi * terms * plan.width[block] * item, call.no_bias,
-                    products + (<Py_ssize_t>xi * plan.width[block] * plan.lane_slots + at) * item, plan.lane_slots, 0,
-                    count)
-        for k in range(count):
-            filter = group * plan.filters + plan.first[block] + k
-            bias = call.bias + (<Py_ssize_t>group * plan.group_bias + plan.first[block] + k) * item
-            for h in range(size[1]):
-                rows = plan.out[1] - 2 * (first[1] + h)
-                if rows > 2:
-                    rows = 2
-                y = (call.y + image * call.y_stride[0] + filter * call.y_stride[1] + first[0] * call.y_stride[2]
-                     + 2 * (first[1] + h) * call.y_stride[3] + 2 * first[2] * call.y_stride[4])
-                out, out_row = y, call.y_stride[3] // item
-                if not plan.direct:
-                    out, out_row = workspace + plan.scratch_at, pixels
-                if plan.kernels.winograd.output(
-                        products + (<Py_ssize_t>k * plan.lane_slots + h * size[2]) * item,
-                        <Py_ssize_t>plan.width[block] * plan.lane_slots, size[2], bias, out, out_row, rows, pixels):
-                    panel = workspace + <Py_ssize_t>h * plan.axis[2].slots * item
-                    repair(plan, call, filter, panel, bias, out, out_row, rows, pixels)
-                for d in range(0 if plan.direct else rows):
-                    plan.store_row(y + d * call.y_stride[3], call.y_stride[4], out + d * out_row * item, pixels)
 
 
 cdef inline void run_task(const Plan *plan, const Call *call, Py_ssize_t task, char *workspace) noexcept nogil:

@@ -3,8 +3,8 @@
 
     y[n, k, i s + t d - p] += w[c, k, t] x[n, c, i]
 
-Position o + p = u s + r, r < s, is reached by the taps with t d mod s = r alone, from input u - (t d - r) / s:
-for each phase r a convolution with stride 1 over u. All phases read one panel; the rows of the phases of
+Output j = q s + r, r < s, is reached by the taps with t d - p = r mod s alone, from input q - (t d - p - r) / s:
+for each phase r a convolution with stride 1 over q. All phases read one panel; the rows of the phases of
 the last axis are interleaved as they are stored. Nothing is scattered, and no zeros are stuffed.
 
 Every output belongs to one task and is summed in one order: channels outside, taps inside.
@@ -22,68 +22,50 @@ from libc.string cimport memcpy, memset
 from index_map cimport CONSTANT, source_index
 from kernels cimport *
 from panel cimport *
+from plan cimport *
 from planning cimport choose_blocks, choose_tile, divide
 from tasks cimport *
 
 cdef enum:
+    MAX_WIDTH = 32               # of a block of channels
     SCRATCH_BYTES = 128 * 1024   # rows of one block of channels on their way to the output
 
 
 cdef struct Transposed:
     Plan *phase                  # [step[0]][step[1]][step[2]]: the panel's plan, with the taps of the phase
     Py_ssize_t *weights_at       # of each phase, in the packed weights
-    int step[3]
-    int skip[3]                  # outputs of the first panel position that lie before output 0
+    int step[3]                  # phases of each axis: outputs from one panel position to the next
     int length[3]                # outputs
     int group_rows               # rows of the panel computed before they are stored
     Py_ssize_t scratch_channel   # elements of scratch from one channel to the next
 
 
-cdef void interleave(char *line, const char *values, Py_ssize_t pitch, int n, int pixels, int itemsize) noexcept nogil:
-    """line[i n + r] = values[r pitch + i]"""
-    cdef int i, r
-    cdef const char *phase
-    if itemsize == 8:
-        for r in range(n):
-            phase = values + r * pitch * 8
-            for i in range(pixels):
-                (<uint64_t *>line)[<Py_ssize_t>i * n + r] = (<const uint64_t *>phase)[i]
-    elif n == 2:                 # the common case, in a form that compilers vectorise
-        phase = values + pitch * 4
-        for i in range(pixels):
-            (<uint32_t *>line)[2 * i] = (<const uint32_t *>values)[i]
-            (<uint32_t *>line)[2 * i + 1] = (<const uint32_t *>phase)[i]
-    else:
-        for r in range(n):
-            phase = values + r * pitch * 4
-            for i in range(pixels):
-                (<uint32_t *>line)[<Py_ssize_t>i * n + r] = (<const uint32_t *>phase)[i]
-
-
 cdef void store_rows(const Plan *plan, const Transposed *t, const Call *call, char *y, const int *at, int rows,
                      int pixels, int channels, const char *scratch, char *line) noexcept nogil:
     """`rows` rows of all phases of the last axis, `channels` channels, from output position `at` on."""
-    cdef int k, row, h, start = 0, stop = pixels * t.step[2]
+    cdef int k, row, h, length = pixels * t.step[2]
     cdef Py_ssize_t pitch = <Py_ssize_t>rows * pixels
     cdef const char *values
-    if at[2] < 0:
-        start = -at[2]
-    if stop > t.length[2] - at[2]:
-        stop = t.length[2] - at[2]
-    if at[0] < 0 or at[0] >= t.length[0] or stop <= start:
+    cdef char *target
+    if length > t.length[2] - at[2]:
+        length = t.length[2] - at[2]
+    if at[0] >= t.length[0]:
         return
     for k in range(channels):
         for row in range(rows):
             h = at[1] + row * t.step[1]
-            if h < 0 or h >= t.length[1]:
-                continue
+            if h >= t.length[1]:
+                break
             values = scratch + (k * t.scratch_channel + <Py_ssize_t>row * pixels) * plan.itemsize
+            target = (y + k * call.y_stride[1] + at[0] * call.y_stride[2] + h * call.y_stride[3]
+                      + at[2] * call.y_stride[4])
             if t.step[2] > 1:
-                interleave(line, values, pitch, t.step[2], pixels, plan.itemsize)
+                if plan.direct and length == pixels * t.step[2]:
+                    plan.kernels.interleave_rows(target, values, pitch, t.step[2], pixels)
+                    continue
+                plan.kernels.interleave_rows(line, values, pitch, t.step[2], pixels)
                 values = line
-            plan.store_row(y + k * call.y_stride[1] + at[0] * call.y_stride[2] + h * call.y_stride[3]
-                           + (at[2] + start) * call.y_stride[4], call.y_stride[4],
-                           values + start * plan.itemsize, stop - start)
+            plan.store_row(target, call.y_stride[4], values, length)
 
 
 cdef void transpose_block(const Plan *plan, const Transposed *t, const Call *call, int image, int group,
@@ -102,7 +84,7 @@ cdef void transpose_block(const Plan *plan, const Transposed *t, const Call *cal
     cdef char *y = call.y + image * call.y_stride[0] + group * plan.filters * call.y_stride[1]
     if plan.channel_lanes and 1 < size[2] <= plan.kernels.tile_pixels // 2:
         row_step = 2
-    at[2] = first[2] * t.step[2] - t.skip[2]
+    at[2] = first[2] * t.step[2]
     for block in range(block_from, block_to):
         channels = plan.filters - plan.first[block]
         if channels > plan.width[block]:
@@ -114,9 +96,9 @@ cdef void transpose_block(const Plan *plan, const Transposed *t, const Call *cal
                 panel = workspace + (d * plan.plane + <Py_ssize_t>h * plan.axis[2].slots) * plan.itemsize
                 p = 0
                 for a in range(t.step[0]):
-                    at[0] = (first[0] + d) * t.step[0] + a - t.skip[0]
+                    at[0] = (first[0] + d) * t.step[0] + a
                     for b in range(t.step[1]):
-                        at[1] = (first[1] + h) * t.step[1] + b - t.skip[1]
+                        at[1] = (first[1] + h) * t.step[1] + b
                         for r in range(t.step[2]):
                             part.weights = call.weights + t.weights_at[p] * plan.itemsize
                             row = 0
@@ -155,31 +137,61 @@ cdef void transpose_task(const Plan *plan, const Transposed *t, const Call *call
                         even_start(share + 1, plan.shares, plan.n_blocks), workspace)
 
 
-cdef void gather_weights(char *packed, const char *weights, Py_ssize_t row_stride, Py_ssize_t channel_stride,
-                         const Py_ssize_t *tap, int taps, int channels, int rows, int width,
-                         int itemsize) noexcept nogil:
-    """packed[c][t][k] = weights[k][c][tap[t]] with byte strides; rows from `rows` on are zero."""
-    cdef int c, t, k
+cdef void pack_block(const Plan *plan, const char *weights, const Py_ssize_t *strides, int rows, int width,
+                     const Py_ssize_t *tap, char **packed, const Py_ssize_t *step, char *line) noexcept nogil:
+    """packed[t][c step[t] + k] = weights[k][c][tap[t]] for one block of filters; rows from `rows` on are zero.
+
+    A channel at a time, so that its taps, which lie together in memory, are read together. With `line`, they are
+    contiguous, and vectors transpose them.
+    """
+    cdef int c, t, k, item = plan.itemsize
     cdef const char *source
-    for c in range(channels):
-        for t in range(taps):
-            source = weights + c * channel_stride + tap[t]
-            if itemsize == 4:
-                for k in range(rows):
-                    (<uint32_t *>packed)[k] = (<const uint32_t *>(source + k * row_stride))[0]
-            else:
-                for k in range(rows):
-                    (<uint64_t *>packed)[k] = (<const uint64_t *>(source + k * row_stride))[0]
-            memset(packed + rows * itemsize, 0, (width - rows) * itemsize)
-            packed += width * itemsize
+    cdef char *target
+    for c in range(plan.channels):
+        source = weights + c * strides[1]
+        if line != NULL:
+            plan.kernels.pack_weights(line, source, strides[0] // item, rows, plan.taps, width)
+        for t in range(plan.taps):
+            target = packed[t] + c * step[t]
+            if line != NULL:
+                memcpy(target, line + tap[t] * width, width * item)
+                continue
+            for k in range(rows):
+                if item == 4:
+                    (<uint32_t *>target)[k] = (<const uint32_t *>(source + tap[t] + k * strides[0]))[0]
+                else:
+                    (<uint64_t *>target)[k] = (<const uint64_t *>(source + tap[t] + k * strides[0]))[0]
+            memset(target + rows * item, 0, (width - rows) * item)
+
+
+ctypedef fused word:
+    uint32_t
+    uint64_t
+
+
+def flip(const word[:, :, :, ::1] w, word[:, :, :, ::1] flipped):
+    """flipped[g, k, c, t] = w[g, c, k, taps - 1 - t]
+
+    Squares of channels, so that the lines read for one are still in cache for the next."""
+    cdef Py_ssize_t g, c, k, t, block, taps = w.shape[3]
+    cdef const word *source
+    cdef word *target
+    with nogil:
+        for g in range(w.shape[0]):
+            for block in range((w.shape[1] + 15) // 16):
+                for k in range(w.shape[2]):
+                    for c in range(16 * block, min(16 * block + 16, w.shape[1])):
+                        source, target = &w[g, c, k, 0], &flipped[g, k, c, 0]
+                        for t in range(taps):
+                            target[t] = source[taps - 1 - t]
 
 
 cdef class TransposePlan:
     """One geometry, resolved for one set of kernels.
 
     `axes`: three objects with size, kernel, dilation, extent, before, out: what a panel reads with stride 1, and
-    `phases`: (stride, skip, outputs, taps), where skip is the position of output 0 less the panel's first, and
-    taps holds (phase, kernel index) for each tap. `kernels`, `codes`: from _conv_cpu.kernels.
+    `phases`: (stride, outputs, taps), where taps holds (phase, index in the panel's kernel) for each tap.
+    `kernels`, `codes`: from _conv_cpu. `direct`: the output holds elements, its last axis contiguous.
     """
     cdef Plan plan
     cdef Transposed transposed
@@ -188,7 +200,7 @@ cdef class TransposePlan:
     cdef readonly Py_ssize_t workspace  # bytes for each thread
 
     def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, kernels, codes,
-                 int threads):
+                 bint direct, int threads):
         cdef Plan *plan = &self.plan
         cdef Transposed *t = &self.transposed
         cdef const kernel_set *chosen = <const kernel_set *>PyCapsule_GetPointer(kernels, "implicitpad.kernel_set")
@@ -198,7 +210,7 @@ cdef class TransposePlan:
         plan.load_row = chosen.load_row[<int>storage]
         plan.store_row = chosen.store_row[<int>output]
         plan.itemsize = 8 if element in (F64, I64) else 4
-        plan.batch, plan.groups = batch, groups
+        plan.batch, plan.groups, plan.direct = batch, groups, direct
         plan.channels, plan.filters = in_channels // groups, out_channels // groups
         plan.taps = 1
         for a, axis in enumerate(axes):
@@ -206,10 +218,9 @@ cdef class TransposePlan:
             plan.axis[a].kernel, plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, 1, axis.dilation
             plan.axis[a].virtual = axis.out - 1 + axis.extent
             plan.out[a] = axis.out
-            t.step[a], t.skip[a], t.length[a], taps = axis.phases
+            t.step[a], t.length[a], taps = axis.phases
             plan.taps *= len(taps)
-        _, self.order = choose_tile(plan)
-        plan.flat = False
+        _, self.order = choose_tile(plan, False)
         plan.n_blocks = len(self.order)
         plan.group_bias = sum(self.order)
         choose_blocks(plan)
@@ -252,7 +263,7 @@ cdef class TransposePlan:
             for v in range(plan.axis[a].virtual):
                 plan.axis[a].source[v] = <int32_t>source_index(v - <Py_ssize_t>axes[a].before, axes[a].size, CONSTANT)
         plan.group_weights = <Py_ssize_t>plan.group_bias * plan.channels * plan.taps
-        taps = [axis.phases[3] for axis in axes]
+        taps = [axis.phases[2] for axis in axes]
         self.order = []
         for b, residue in enumerate(product(*[range(t.step[a]) for a in range(3)])):
             phase = &t.phase[b]
@@ -293,8 +304,7 @@ cdef class TransposePlan:
         cdef int a, group
         for a in range(3):
             tasks *= plan.axis[a].blocks
-        memory = <char *>malloc(packed_size + bias_size + plan.taps * sizeof(Py_ssize_t)
-                                + plan.threads * plan.workspace + 256)
+        memory = <char *>malloc(packed_size + bias_size + plan.threads * plan.workspace + 128)
         if memory == NULL:
             raise MemoryError("implicitpad: workspace of a transposed convolution")
         workspace = memory + (64 - <Py_ssize_t>memory % 64)
@@ -309,7 +319,7 @@ cdef class TransposePlan:
             memcpy(<char *>call.bias + <Py_ssize_t>group * plan.group_bias * plan.itemsize,
                    <const char *>b_view.buf + <Py_ssize_t>group * plan.filters * plan.itemsize,
                    plan.filters * plan.itemsize)
-        self._pack(&w_view, <char *>call.weights, <Py_ssize_t *>(call.bias + (bias_size + 7) // 8 * 8))
+        self._pack(&w_view, <char *>call.weights)
         call.x, call.y = <const char *>x_view.buf, <char *>y_view.buf
         call.fill, call.fill_stride = <const char *>&zero, 0
         for a in range(5):
@@ -328,23 +338,41 @@ cdef class TransposePlan:
         PyBuffer_Release(&b_view)
         free(memory)
 
-    cdef _pack(self, const Py_buffer *weights, char *packed, Py_ssize_t *tap):
+    cdef _pack(self, const Py_buffer *weights, char *packed):
+        """Into [phase][group][block][channel][tap of the phase][width]."""
         cdef Plan *plan = &self.plan
         cdef const Plan *phase
-        cdef int group, b, p, i, rows, taps, n_phases
+        cdef int group, b, p, t, i, rows, n_phases, item = plan.itemsize
+        cdef Py_ssize_t *tap = <Py_ssize_t *>malloc(
+            plan.taps * (2 * sizeof(Py_ssize_t) + sizeof(char *) + MAX_WIDTH * item))
+        cdef Py_ssize_t *step = tap + plan.taps
+        cdef char **target = <char **>(step + plan.taps)
+        cdef char *line = <char *>(target + plan.taps)
+        if tap == NULL:
+            raise MemoryError("implicitpad: workspace of packed weights")
         n_phases = self.transposed.step[0] * self.transposed.step[1] * self.transposed.step[2]
-        for i, index in enumerate(self.order):
-            tap[i] = sum([index[a] * weights.strides[3 + a] for a in range(3)])
+        shape, strides = weights.shape, weights.strides
+        kernel = [shape[a] for a in range(3, 6)]
+        dense = [kernel[1] * kernel[2], kernel[2], 1]
+        if strides[1] % item != 0 or any(kernel[a] > 1 and strides[3 + a] != dense[a] * item for a in range(3)):
+            line = NULL
+        for t, index in enumerate(self.order):
+            tap[t] = sum([index[a] * (strides[3 + a] if line == NULL else dense[a] * item) for a in range(3)])
         with nogil:
-            for p in range(n_phases):
-                phase = &self.transposed.phase[p]
-                taps = phase.taps if phase.channels else 0
-                for group in range(plan.groups):
-                    for b in range(plan.n_blocks):
-                        rows = plan.filters - plan.first[b]
-                        gather_weights(packed, <const char *>weights.buf + group * weights.strides[0]
-                                       + plan.first[b] * weights.strides[1], weights.strides[1], weights.strides[2],
-                                       tap, taps, plan.channels, rows if rows < plan.width[b] else plan.width[b],
-                                       plan.width[b], plan.itemsize)
-                        packed += <Py_ssize_t>plan.channels * taps * plan.width[b] * plan.itemsize
-                tap += taps
+            for group in range(plan.groups):
+                for b in range(plan.n_blocks):
+                    t = 0
+                    for p in range(n_phases):
+                        phase = &self.transposed.phase[p]
+                        for i in range(phase.taps if phase.channels else 0):
+                            step[t] = <Py_ssize_t>phase.taps * plan.width[b] * item
+                            target[t] = packed + (
+                                self.transposed.weights_at[p] + group * phase.group_weights
+                                + <Py_ssize_t>plan.first[b] * plan.channels * phase.taps
+                                + <Py_ssize_t>i * plan.width[b]) * item
+                            t += 1
+                    rows = plan.filters - plan.first[b]
+                    pack_block(plan, <const char *>weights.buf + group * strides[0] + plan.first[b] * strides[1],
+                               strides + 1, rows if rows < plan.width[b] else plan.width[b], plan.width[b], tap, target,
+                               step, line)
+        free(tap)

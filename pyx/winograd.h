@@ -1,21 +1,30 @@
-/* Winograd's minimal filtering F(2x2, 3x3): four outputs of a 3x3 window from 16 multiplications
- * instead of 36, as accurate as direct convolution (no constant but 1/2).
+/* Winograd's minimal filtering F(m x m, 3x3): m*m outputs of a 3x3 window from (m + 2)^2 multiplications
+ * instead of 9 m^2.
  *
- *     y = A^T [ (G w G^T) . (B^T d B) ] A        d: 4x4 inputs, y: 2x2 outputs, . : elementwise
+ *     y = A^T [ (G w G^T) . (B^T d B) ] A        d: (m + 2)^2 inputs, y: m*m outputs, . : elementwise
  *
- * Summed over the input channels, the elementwise products are 16 matrix products, one for each position
- * xi of the transform, which the channel tile of microkernels.h computes. Lanes are tiles: the panel's
- * layout for stride 2 and kernel 4 puts tap (a, b) of neighbouring tiles side by side.
+ * m = 2  16 for 36; no constant but 1/2, as accurate as direct convolution; each input enters only the
+ *        outputs whose window holds it.
+ * m = 4  36 for 144; points 0, +-3/4, +-3/2, infinity: their powers are exact, and the rounding error is
+ *        a quarter of that of the customary 0, +-1, +-2, infinity.
  *
- * Included once per instruction set and floating element type, after microkernels.h.
- * The matrices are derived in spec/winograd.py and compared with these by a test.
+ * Summed over the input channels, the elementwise products are matrix products, one for each position xi
+ * of the transform, which the channel tile of microkernels.h computes. Lanes are tiles: the panel's
+ * layout for stride m and kernel m + 2 puts tap (a, b) of neighbouring tiles side by side.
+ *
+ * Included for each m, once per instruction set and floating element type. Needs WINOGRAD_TILE (m).
+ * The matrices are derived in spec/winograd.py.
  */
-#define WINOGRAD_PIXELS 2   /* outputs of a tile along each axis */
-#define WINOGRAD_INPUTS 4   /* inputs of a tile along each axis */
-#define WINOGRAD_POSITIONS 16
+#define INPUTS (WINOGRAD_TILE + 2)
+#define POSITIONS (INPUTS * INPUTS)
+#define TILED__(a, m) a##m
+#define TILED_(a, m) TILED__(a, m)
+#define TILED(a) NAME(TILED_(a, WINOGRAD_TILE))
+#define NUMBER(x) broadcast((ELEMENT)(x))
 
 /* B^T d, G g and A^T m along one axis, elements `s` apart. */
-INLINE void NAME(transform_input)(vector *d, int s) {
+#if WINOGRAD_TILE == 2
+INLINE void TILED(transform_input)(vector *d, int s) {
     const vector d1 = d[s];
     d[0] -= d[2 * s];
     d[s] += d[2 * s];
@@ -23,73 +32,123 @@ INLINE void NAME(transform_input)(vector *d, int s) {
     d[3 * s] = d1 - d[3 * s];
 }
 
-INLINE void NAME(transform_weights)(const vector *g, vector *u, int s) {
-    const vector half = broadcast((ELEMENT)0.5);
-    const vector outer = half * (g[0] + g[2 * s]), middle = half * g[s];
+INLINE void TILED(transform_weights)(const vector *g, vector *u, int s) {
+    const vector outer = NUMBER(0.5) * (g[0] + g[2 * s]), middle = NUMBER(0.5) * g[s];
     u[0] = g[0];
     u[s] = outer + middle;
     u[2 * s] = outer - middle;
     u[3 * s] = g[2 * s];
 }
 
-INLINE void NAME(transform_output)(const vector *m, vector *y, int s) {
+INLINE void TILED(transform_output)(const vector *m, vector *y, int s) {
     y[0] = m[0] + m[s] + m[2 * s];
     y[s] = m[s] - m[2 * s] - m[3 * s];
 }
+#else
+#define P 0.75 /* the points +-P and +-Q */
+#define Q 1.5
+#define PP (P * P)
+#define QQ (Q * Q)
+INLINE void TILED(transform_input)(vector *d, int s) {
+    const vector d0 = d[0], d1 = d[s], d2 = d[2 * s], d3 = d[3 * s], d4 = d[4 * s], d5 = d[5 * s];
+    const vector even_p = d4 - NUMBER(QQ) * d2, odd_p = NUMBER(P) * (d3 - NUMBER(QQ) * d1);
+    const vector even_q = d4 - NUMBER(PP) * d2, odd_q = NUMBER(Q) * (d3 - NUMBER(PP) * d1);
+    d[0] = d4 - NUMBER(PP + QQ) * d2 + NUMBER(PP * QQ) * d0;
+    d[s] = even_p + odd_p;
+    d[2 * s] = even_p - odd_p;
+    d[3 * s] = even_q + odd_q;
+    d[4 * s] = even_q - odd_q;
+    d[5 * s] = d5 - NUMBER(PP + QQ) * d3 + NUMBER(PP * QQ) * d1;
+}
 
-/* IN  panel at the row's first tile, tap_offset[16]   OUT transformed[xi * stride + tile]
+INLINE void TILED(transform_weights)(const vector *g, vector *u, int s) {
+    const double p = 1 / (2 * PP * (PP - QQ)), q = 1 / (2 * QQ * (QQ - PP));
+    const vector even_p = NUMBER(p) * g[0] + NUMBER(p * PP) * g[2 * s], odd_p = NUMBER(p * P) * g[s];
+    const vector even_q = NUMBER(q) * g[0] + NUMBER(q * QQ) * g[2 * s], odd_q = NUMBER(q * Q) * g[s];
+    u[0] = NUMBER(1 / (PP * QQ)) * g[0];
+    u[s] = even_p + odd_p;
+    u[2 * s] = even_p - odd_p;
+    u[3 * s] = even_q + odd_q;
+    u[4 * s] = even_q - odd_q;
+    u[5 * s] = g[2 * s];
+}
+
+INLINE void TILED(transform_output)(const vector *m, vector *y, int s) {
+    const vector even_p = m[s] + m[2 * s], odd_p = m[s] - m[2 * s];
+    const vector even_q = m[3 * s] + m[4 * s], odd_q = m[3 * s] - m[4 * s];
+    y[0] = m[0] + even_p + even_q;
+    y[s] = NUMBER(P) * odd_p + NUMBER(Q) * odd_q;
+    y[2 * s] = NUMBER(PP) * even_p + NUMBER(QQ) * even_q;
+    y[3 * s] = NUMBER(P * PP) * odd_p + NUMBER(Q * QQ) * odd_q + m[5 * s];
+}
+#undef P
+#undef Q
+#undef PP
+#undef QQ
+#endif
+
+/* IN  panel at the row's first tile, tap_offset[POSITIONS]   OUT transformed[xi * stride + tile]
  * Writes whole vectors: up to LANES - 1 elements past the row, which the next row overwrites. */
-static void NAME(winograd_input)(const void *panel, const int32_t *tap_offset, void *transformed,
-                                 ptrdiff_t stride, int tiles) {
+static void TILED(winograd_input)(const void *panel, const int32_t *tap_offset, void *transformed,
+                                  ptrdiff_t stride, int tiles) {
     const ELEMENT *x = panel;
     ELEMENT *v = transformed;
     for (int t = 0; t < tiles; t += LANES) {
-        vector d[WINOGRAD_POSITIONS];
-        UNROLL for (int i = 0; i < WINOGRAD_POSITIONS; i++) d[i] = vload(x + tap_offset[i] + t);
-        UNROLL for (int i = 0; i < 4; i++) NAME(transform_input)(d + i, 4);
-        UNROLL for (int i = 0; i < 4; i++) NAME(transform_input)(d + 4 * i, 1);
-        UNROLL for (int i = 0; i < WINOGRAD_POSITIONS; i++) vstore(v + i * stride + t, d[i]);
+        vector d[POSITIONS];
+        UNROLL for (int i = 0; i < POSITIONS; i++) d[i] = vload(x + tap_offset[i] + t);
+        UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + i, INPUTS);
+        UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + INPUTS * i, 1);
+        UNROLL for (int i = 0; i < POSITIONS; i++) vstore(v + i * stride + t, d[i]);
     }
 }
 
 /* IN packed[channels][9][width]   OUT transformed[xi][channels][width] */
-static void NAME(winograd_weights)(const void *packed, void *transformed, ptrdiff_t channels, int width) {
+static void TILED(winograd_weights)(const void *packed, void *transformed, ptrdiff_t channels, int width) {
     const ELEMENT *w = packed;
     ELEMENT *u = transformed;
     for (ptrdiff_t c = 0; c < channels; c++)
         for (int k = 0; k < width; k += LANES) {
-            vector g[9], rows[12], out[WINOGRAD_POSITIONS];
+            vector g[9], rows[3 * INPUTS], out[POSITIONS];
             UNROLL for (int i = 0; i < 9; i++) g[i] = vload(w + (c * 9 + i) * width + k);
-            UNROLL for (int i = 0; i < 3; i++) NAME(transform_weights)(g + i, rows + i, 3);
-            UNROLL for (int i = 0; i < 4; i++) NAME(transform_weights)(rows + 3 * i, out + 4 * i, 1);
-            UNROLL for (int i = 0; i < WINOGRAD_POSITIONS; i++) vstore(u + (i * channels + c) * width + k, out[i]);
+            UNROLL for (int i = 0; i < 3; i++) TILED(transform_weights)(g + i, rows + i, 3);
+            UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_weights)(rows + 3 * i, out + INPUTS * i, 1);
+            UNROLL for (int i = 0; i < POSITIONS; i++) vstore(u + (i * channels + c) * width + k, out[i]);
         }
 }
 
 /* IN  products[xi * stride + tile] of one output channel, its bias
- * OUT out[row * out_row + pixel] for the first `rows` <= 2 rows and `pixels` <= 2 * tiles pixels
+ * OUT out[row * out_row + pixel] for the first `rows` <= m rows and `pixels` <= m * tiles pixels
  * Returns whether some output may be infinite or NaN: the caller then looks closer. */
-static int NAME(winograd_output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out,
-                                 ptrdiff_t out_row, int rows, int pixels) {
+static int TILED(winograd_output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out,
+                                  ptrdiff_t out_row, int rows, int pixels) {
+    enum { M = WINOGRAD_TILE };
     const ELEMENT *m = products;
     const vector b = broadcast(*(const ELEMENT *)bias);
     vector suspect = (vector){0};
     for (int t = 0; t < tiles; t += LANES) {
-        vector p[WINOGRAD_POSITIONS], half[8], y[4];
-        UNROLL for (int i = 0; i < WINOGRAD_POSITIONS; i++) p[i] = vload(m + i * stride + t);
-        UNROLL for (int i = 0; i < 4; i++) NAME(transform_output)(p + i, half + i, 4);
-        UNROLL for (int i = 0; i < 2; i++) NAME(transform_output)(half + 4 * i, y + 2 * i, 1);
-        UNROLL for (int r = 0; r < 2; r++) {
-            vector even = y[2 * r] + b, odd = y[2 * r + 1] + b;
-            suspect += (even - even) + (odd - odd);
-            interleave(&even, &odd);
-            const int left = pixels - 2 * t;
-            ELEMENT *line = (ELEMENT *)out + r * out_row + 2 * t;
+        vector p[POSITIONS], half[M * INPUTS], y[M * M];
+        UNROLL for (int i = 0; i < POSITIONS; i++) p[i] = vload(m + i * stride + t);
+        UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_output)(p + i, half + i, INPUTS);
+        UNROLL for (int i = 0; i < M; i++) TILED(transform_output)(half + INPUTS * i, y + M * i, 1);
+        UNROLL for (int r = 0; r < M; r++) {
+            vector line[M];
+            UNROLL for (int c = 0; c < M; c++) {
+                line[c] = y[M * r + c] + b;
+                suspect += line[c] - line[c];
+            }
             if (r >= rows)
                 continue;
-            store_first(line, even, left < LANES ? left : LANES);
-            if (left > LANES)
-                store_first(line + LANES, odd, left - LANES < LANES ? left - LANES : LANES);
+            interleave(&line[0], &line[M / 2]); /* lanes are tiles: zip their columns */
+            if (M == 4) {
+                interleave(&line[1], &line[3]);
+                interleave(&line[0], &line[1]);
+                interleave(&line[2], &line[3]);
+            }
+            UNROLL for (int c = 0; c < M; c++) {
+                const int at = M * t + c * LANES, left = pixels - at;
+                if (left > 0)
+                    store_first((ELEMENT *)out + r * out_row + at, line[c], left < LANES ? left : LANES);
+            }
         }
     }
     ELEMENT lanes[LANES];
@@ -101,10 +160,10 @@ static int NAME(winograd_output)(const void *products, ptrdiff_t stride, int til
 }
 
 /* One output computed directly, for tiles whose transform overflowed or met infinities.
- * IN panel at the tile, tap_offset[16], weights[channels][depth][9]; `row`, `column`: in the tile */
-static void NAME(winograd_direct)(const void *panel, ptrdiff_t channel_stride, ptrdiff_t depth_stride,
-                                  const int32_t *tap_offset, int channels, int depth, const void *weights,
-                                  const void *bias, int row, int column, void *out) {
+ * IN panel at the tile, tap_offset[POSITIONS], weights[channels][depth][9]; `row`, `column`: in the tile */
+static void TILED(winograd_direct)(const void *panel, ptrdiff_t channel_stride, ptrdiff_t depth_stride,
+                                   const int32_t *tap_offset, int channels, int depth, const void *weights,
+                                   const void *bias, int row, int column, void *out) {
     const ELEMENT *w = weights;
     ELEMENT total = 0;
     for (int c = 0; c < channels; c++) {
@@ -112,16 +171,21 @@ static void NAME(winograd_direct)(const void *panel, ptrdiff_t channel_stride, p
         for (int d = 0; d < depth; d++, w += 9) {
             const ELEMENT *x = (const ELEMENT *)panel + c * channel_stride + d * depth_stride;
             for (int i = 0; i < 9; i++)
-                sum += w[i] * x[tap_offset[(row + i / 3) * WINOGRAD_INPUTS + column + i % 3]];
+                sum += w[i] * x[tap_offset[(row + i / 3) * INPUTS + column + i % 3]];
         }
         total += sum;
     }
     *(ELEMENT *)out = total + *(const ELEMENT *)bias;
 }
 
-static const winograd_kernels NAME(winograd) = {
-    .input = NAME(winograd_input),
-    .weights = NAME(winograd_weights),
-    .output = NAME(winograd_output),
-    .direct = NAME(winograd_direct),
+static const winograd_kernels TILED(winograd) = {
+    .tile = WINOGRAD_TILE,
+    .input = TILED(winograd_input),
+    .weights = TILED(winograd_weights),
+    .output = TILED(winograd_output),
+    .direct = TILED(winograd_direct),
 };
+
+#undef INPUTS
+#undef POSITIONS
+#undef NUMBER

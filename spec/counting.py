@@ -80,19 +80,53 @@ def conv(
         for a in axes
     ]
     out = np.zeros((w.shape[0], *sizes), x.dtype)
-    for o, *at in product(*map(range, out.shape)):
+    for at in product(*map(range, out.shape)):
+        o, i = at[0], at[1:]
         own = o // (w.shape[0] // groups) * w.shape[1]
         total = bias[o] if bias is not None else x.dtype.type(0)
         for c, *ks in product(*map(range, w.shape[1:])):
             read = [
                 source_index(
-                    at[a] * stride[a] - padding[a][0] + ks[a] * dilation[a], x.shape[1 + a], mode
+                    i[a] * stride[a] - padding[a][0] + ks[a] * dilation[a], x.shape[1 + a], mode
                 )
                 for a in axes
             ]
-            value = fills[own + c] if -1 in read else x[(own + c, *read)]
-            total = total + w[(o, c, *ks)] * value
-        out[(o, *at)] = total
+            here, tap = (own + c, *read), (o, c, *ks)
+            total = total + w[tap] * (fills[own + c] if -1 in read else x[here])
+        out[at] = total
+    return out
+
+
+def transposed_size(m: int, r: int, f: int, s: int, d: int, p0: int, p1: int) -> int:
+    """The input size that gives m outputs and leaves r elements over."""
+    extent = d * (f - 1) + 1
+    sizes = (n for n in count(max(1, extent - p0 - p1)))
+    return next(n for n in sizes if output_size(n, f, s, d, p0, p1) == m) + r
+
+
+def scatter(
+    grad: Any,
+    w: Any,
+    shape: Sequence[int],
+    *,
+    stride: Sequence[int],
+    before: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Any:
+    """Each output adds its number, times a weight, to every position that it read."""
+    out = np.zeros(shape, grad.dtype)
+    for at in product(*map(range, grad.shape)):
+        o = at[0]
+        own = o // (w.shape[0] // groups) * w.shape[1]
+        for c, *ks in product(*map(range, w.shape[1:])):
+            read = [
+                i * s - p + k * d
+                for i, s, p, k, d in zip(at[1:], stride, before, ks, dilation, strict=True)
+            ]
+            if all(0 <= a < n for a, n in zip(read, shape[1:], strict=True)):
+                here, tap = (own + c, *read), (o, c, *ks)
+                out[here] += grad[at] * w[tap]
     return out
 
 

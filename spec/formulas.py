@@ -12,7 +12,7 @@ from . import cost, counting, output_size, padded_array, stack
 from .compiled import compiled
 from .intervals import ends
 from .problems import Problem
-from .symbols import F, P, T, d, f, i, m, n, p0, p1, s, t
+from .symbols import C_out, F, N, P, T, d, f, i, m, n, p0, p1, s, t
 
 LETTERS = (n, f, s, d, p0, p1, F, P, T, m, t)
 
@@ -68,8 +68,8 @@ def stacked(layers: Sequence[tuple[int, int, int, int]]) -> tuple[int, int, int]
 @cache
 def _cost(name: str) -> Callable[..., int]:
     letters = {
-        "multiply_adds": (cost.N, cost.C_out, cost.H, cost.W, cost.r, cost.h, cost.w),
-        "parameters": (cost.C_out, cost.r, cost.h, cost.w),
+        "multiply_adds": (N, C_out, cost.H, cost.W, cost.r, cost.h, cost.w),
+        "parameters": (C_out, cost.r, cost.h, cost.w),
         "memory": (cost.n1, cost.n2, cost.a1, cost.b1, cost.a2, cost.b2),
     }
     return compiled(getattr(cost, name).result, letters[name])
@@ -141,19 +141,58 @@ def axis_matrix(n: int, f: int, s: int, d: int, before: int, m: int) -> Any:
     return (j == i * s - before + k * d).astype(np.int64)
 
 
-def by_matrix(problem: Problem) -> Any:
-    """A x + v·(weight outside) + b, with the matrix of each axis written down."""
+def _maps(problem: Problem) -> list[Any]:
+    """The matrix of each axis, tap by tap: maps[k, i, j]."""
     maps = []
     for at in range(problem.rank):
         n, f = problem.x.shape[1 + at], problem.w.shape[2 + at]
         s, d, (p0, p1) = problem.stride[at], problem.dilation[at], problem.padding[at]
-        m = outputs(n=n, f=f, s=s, d=d, p0=p0, p1=p1)
-        maps.append(axis_matrix(n, f, s, d, p0, m))
-    data, kernel, out = "jlx"[: problem.rank], "abc"[: problem.rank], "ikz"[: problem.rank]
+        maps.append(axis_matrix(n, f, s, d, p0, outputs(n=n, f=f, s=s, d=d, p0=p0, p1=p1)))
+    return maps
+
+
+def _split(problem: Problem, array: Any) -> Any:
+    return array.reshape(problem.groups, -1, *array.shape[1:])
+
+
+def _letters(rank: int) -> tuple[str, str, str, str]:
+    """Subscripts of data, kernel and outputs; and of the matrices of the axes."""
+    data, kernel, out = "jlx"[:rank], "abc"[:rank], "ikz"[:rank]
     terms = ",".join(f"{a}{b}{c}" for a, b, c in zip(kernel, out, data, strict=True))
-    grouped = problem.x.reshape(problem.groups, -1, *problem.x.shape[1:])
-    weights = problem.w.reshape(problem.groups, -1, *problem.w.shape[1:])
+    return data, kernel, out, terms
+
+
+def by_matrix(problem: Problem) -> Any:
+    """A x + v·(weight outside) + b, with the matrix of each axis written down."""
+    data, kernel, out, terms = _letters(problem.rank)
     equation = f"GC{data},GOC{kernel},{terms}->GO{out}"
-    product = np.einsum(equation, grouped, weights, *maps, optimize=True)
+    x, w = _split(problem, problem.x), _split(problem, problem.w)
+    product = np.einsum(equation, x, w, *_maps(problem), optimize=True)
     bias = problem.bias.reshape(-1, *(1,) * problem.rank)
     return product.reshape(-1, *product.shape[2:]) + outside(problem) + bias
+
+
+def adjoint(problem: Problem, grad: Any) -> Any:
+    """Aᵀ g: the transposed convolution."""
+    data, kernel, out, terms = _letters(problem.rank)
+    g, w = _split(problem, grad), _split(problem, problem.w)
+    equation = f"GO{out},GOC{kernel},{terms}->GC{data}"
+    return np.einsum(equation, g, w, *_maps(problem), optimize=True).reshape(problem.x.shape)
+
+
+def gradients(problem: Problem, grad: Any) -> Any:
+    """Aᵀ g; correlation with the padded input; Σ g; and g times the weight outside."""
+    data, kernel, out, terms = _letters(problem.rank)
+    g, x, w = (_split(problem, a) for a in (grad, problem.x, problem.w))
+    maps = _maps(problem)
+    inside = [one.sum(-1) for one in maps]  # [k, i]: tap k of output i reads data
+    spans = ",".join(f"{a}{b}" for a, b in zip(kernel, out, strict=True))
+    data_part = np.einsum(f"GO{out},GC{data},{terms}->GOC{kernel}", g, x, *maps, optimize=True)
+    all_taps = g.sum(axis=tuple(range(2, g.ndim))).reshape(*g.shape[:2], 1, *(1,) * problem.rank)
+    reads_data = np.einsum(f"GO{out},{spans}->GO{kernel}", g, *inside, optimize=True)
+    reads_fill = all_taps - reads_data[:, :, None]
+    fill = problem.fill.reshape(problem.groups, 1, -1, *(1,) * problem.rank)
+    by_fill = (w * reads_fill).sum(axis=(1, *range(3, w.ndim)))
+    by_bias = grad.sum(axis=tuple(range(1, grad.ndim)))
+    parts = (adjoint(problem, grad), data_part + fill * reads_fill, by_bias, by_fill)
+    return np.concatenate([part.ravel() for part in parts])

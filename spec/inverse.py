@@ -6,10 +6,11 @@ inequality, (m − 1)s ≤ n + P − F < ms, and each letter has an interval of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
-from .instances import value
+from .compiled import compiled
 from .intervals import ends
 from .output_size import band, band_of_layer
 from .symbols import F, P, d, f, m, n, s
@@ -58,6 +59,14 @@ class Solutions:
                 yield before, after, self.unread(padding, after)
 
 
+@cache
+def _bounds(name: str) -> tuple[Callable[..., int], ...]:
+    """The proved ends of the interval, as functions of n, P, f, d, s, F and m."""
+    letter = LETTERS[name]
+    interval = (band if name in "nP" else band_of_layer).result[letter]
+    return tuple(compiled(end, (*LETTERS.values(), F, m)) for end in ends(interval, letter))
+
+
 def solve(out: int, **settings: int) -> Solutions:
     """All values of the one setting of n, P, f, d, s that is left out (d alone may default to 1).
 
@@ -92,10 +101,7 @@ def solve(out: int, **settings: int) -> Solutions:
         reach = settings["n"] + settings["P"]
         fits = (out - 1) * settings["s"] < reach <= out * settings["s"]
         return Solutions(name, 1, None if fits else 0, settings, out)
-    numbers = {m: out, **{LETTERS[key]: number for key, number in settings.items()}}
-    bounds = band_of_layer.result
-    if name in "nP":
-        bounds = band.result
-        numbers[F] = settings["d"] * (settings["f"] - 1) + 1
-    low, high = (int(value(end, numbers)) for end in ends(bounds[LETTERS[name]], LETTERS[name]))
+    extent = settings["d"] * (settings["f"] - 1) + 1 if name in "nP" else 0
+    numbers = [settings.get(key, 0) for key in LETTERS]
+    low, high = (bound(*numbers, extent, out) for bound in _bounds(name))
     return Solutions(name, max(LEAST[name], low), high, settings, out)

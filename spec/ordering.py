@@ -46,7 +46,7 @@ def chains(statement: Any) -> list[list[Any]]:
         links.append([part.lhs, type(part), part.rhs] if part.is_Relational else [part])
 
     def place(link: list[Any]) -> Any:
-        return len(link) == 1, not link[0].is_number, link[1:2] in ([Eq], [Ne]), str(link[0])
+        return len(link) == 1, not link[0].is_number, link[1:2] in ([Eq], [Ne]), str(link)
 
     links.sort(key=place)
     out = []

@@ -12,7 +12,7 @@ from typing import Any
 from sympy import And, Eq, Equivalent, Function, Ge, Implies, Le, Lt, Or, cancel, oo, sympify
 
 from . import intervals, sums
-from .certificate import Unproved
+from .certificate import Certificate, Unproved
 from .context import Context, Refuted
 from .notation import text
 from .quantifiers import Forall, within
@@ -49,7 +49,8 @@ class Proof(Context):
         """`a` and `b` hold for the same integers; `a` may be a Forall, decided by its ends."""
         if isinstance(a, Forall):
             self._any(a.k, b)
-            ends, evidence = (a.low, a.high), ()
+            ends: tuple[Any, Any] = (a.low, a.high)
+            evidence: tuple[Certificate, ...] = ()
             for end in ends:
                 evidence += self._prove(within(a.low, end, a.high), because)
             at_the_ends = [a.body.xreplace({a.k: end}) for end in ends]
@@ -70,6 +71,8 @@ class Proof(Context):
     def count(self, letter: Any, interval: Any, because: str = "count") -> Any:
         """How many integers satisfy  low <= letter <= high."""
         low, high = intervals.ends(interval, letter)
+        if low is None or high is None:
+            raise Unproved(f"{because}: {letter} has no end on one side")
         self._any(letter, low, high)
         number = high - low + 1
         return self._record("count", number, because, self._prove(Ge(number, 0), because))

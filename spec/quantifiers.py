@@ -12,7 +12,10 @@ from .certificate import Unproved
 class Forall(Basic):
     """Forall(k, low, high, body): body holds for every integer k from low to high."""
 
-    k, low, high, body = (property(lambda self, at=at: self.args[at]) for at in range(4))
+    k = property(lambda self: self.args[0])
+    low = property(lambda self: self.args[1])
+    high = property(lambda self: self.args[2])
+    body = property(lambda self: self.args[3])
 
     def __new__(cls, *args: Any) -> Forall:
         return super().__new__(cls, *map(sympify, args))

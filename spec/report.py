@@ -32,7 +32,8 @@ def mark(step: Step) -> str:
         return ""
     if isinstance(step.evidence, Cases):
         return "tried"
-    return f"{len(step.evidence)} ✓" if is_by_certificates(step) and step.evidence else "✓"
+    number = len(step.certificates) if is_by_certificates(step) else 0
+    return f"{number} ✓" if number else "✓"
 
 
 def derivation(proof: Proof) -> Iterator[str]:
@@ -42,6 +43,11 @@ def derivation(proof: Proof) -> Iterator[str]:
         yield f"    {line}"
     if proof.source:
         yield f"    Source: {proof.source}"
+    yield from body(proof)
+
+
+def body(proof: Proof) -> Iterator[str]:
+    """The steps alone."""
     for kind, steps in groupby(proof.steps, key=lambda step: step.kind == "given"):
         if kind:
             facts = [text(step.statement) for step in steps]

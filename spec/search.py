@@ -26,7 +26,7 @@ def products(p: list[Any], degree: int) -> Iterator[list[tuple[int, ...]]]:
     A bound is a fact about a single letter, such as s - 1 >= 0, where the letter is multiplied
     by something somewhere.
     """
-    single = [(j,) for j in range(len(p))]
+    single: list[tuple[int, ...]] = [(j,) for j in range(len(p))]
     yield single
 
     def letters_of(monomial: tuple[int, ...]) -> set[int]:

@@ -121,22 +121,30 @@ def compare(question: Question, table: Sequence[Implementation]) -> Iterator[Res
     for one in able:
         start = time.perf_counter()
         answer = one.answers[question.ask]
-        at = None
-        for setting, expected in instances:
-            received = question.view(setting, call(answer, setting))
+        at, asked = None, spread(instances, one.most)
+        for setting, expected in asked:
+            try:
+                received = question.view(setting, call(answer, setting))
+            except Exception as error:  # whoever raises disagrees
+                received = f"{type(error).__name__}: {error}"
             if not same(received, expected):
                 both = f"formula {shown(expected)}, {one.name} {shown(received)}"
                 at = f"{setting_text(setting)}: {both}"
                 break
         seconds = shared + time.perf_counter() - start
         status = CHECKED if at is None else REFUTED
-        yield Result(
-            question.name, one.name, status, question.statement, len(instances), seconds, at
-        )
+        yield Result(question.name, one.name, status, question.statement, len(asked), seconds, at)
+
+
+def spread(instances: list[Any], most: int | None) -> list[Any]:
+    """All instances, or `most` of them, evenly spaced."""
+    return instances if most is None else instances[:: max(1, -(-len(instances) // most))]
 
 
 def same(received: Any, expected: Any) -> bool:
-    return np.shape(received) == np.shape(expected) and bool(np.all(received == expected))
+    if isinstance(received, str) or np.shape(received) != np.shape(expected):
+        return False
+    return bool(np.all(received == expected))
 
 
 def setting_text(setting: Any) -> str:

@@ -174,19 +174,23 @@ def axes(draw: Any, rank: int) -> tuple[Axis, ...]:
     return tuple(found)
 
 
+WINDOWS = st.sampled_from([(3, 1), (3, 2), (5, 1), (1, 1)])  # size and stride
+
+
 @st.composite
-def layer_axes(draw: Any, rank: int) -> tuple[Axis, ...]:
-    """Axes of the layers of a network: windows of 3, unit steps, planes of a usual size."""
-    low, high = {1: (40, 200), 2: (9, 30), 3: (5, 9)}[rank]
+def layer_axes(draw: Any, rank: int, windows: Any = WINDOWS) -> tuple[Axis, ...]:
+    """Axes of the layers of a network: one window and stride for all, planes of a usual size."""
+    low, high = {1: (40, 200), 2: (3, 30), 3: (3, 9)}[rank]
+    kernel, stride = draw(windows)
     mode = draw(st.sampled_from(MODES))
     return tuple(
-        Axis(draw(st.integers(low, high)), 3, 1, 1, *draw(pairs_up_to(3)), mode)
+        Axis(draw(st.integers(low, high)), kernel, stride, 1, *draw(pairs_up_to(4)), mode)
         for _ in range(rank)
     )
 
 
 def pairs_up_to(width: int) -> Any:
-    return st.tuples(st.integers(0, width), st.integers(0, width))
+    return st.tuples(st.integers(1, width), st.integers(1, width))
 
 
 @st.composite
@@ -194,18 +198,23 @@ def problems(
     draw: Any, max_rank: int = 3, dtypes: tuple[str, ...] = FLOATS + INTEGERS, special: bool = True
 ) -> Problem:
     """Problems of every rank, type, mode and memory layout; `special`: also NaN and infinities."""
-    rank = draw(st.integers(1, max_rank))
-    dtype = np.dtype(draw(st.sampled_from(dtypes)))
-    if draw(st.booleans()):
+    kind = draw(st.sampled_from(["any", "layer", "plane of 3 x 3 windows"]))
+    rank = draw(st.integers(min(2, max_rank) if kind.startswith("plane") else 1, max_rank))
+    fast = [name for name in dtypes if name in FLOATS] if kind.startswith("plane") else dtypes
+    dtype = np.dtype(draw(st.sampled_from(fast or dtypes)))
+    if kind == "any":
         its_axes = draw(axes(rank))
         groups, per_group = draw(st.integers(1, 3)), draw(st.integers(1, 3))
         filters = groups * draw(st.sampled_from([1, 2, 3, 5]))
-        batch = draw(st.sampled_from([None, 1, 2]))
-    else:
+    elif kind == "layer":
         its_axes = draw(layer_axes(rank))
         groups, per_group = draw(st.sampled_from([(1, 1), (1, 3), (1, 8), (4, 1), (2, 5)]))
         filters = groups * draw(st.sampled_from([1, 4, 17, 34]))
-        batch = draw(st.sampled_from([None, 1, 2])) if rank < 3 else None
+    else:
+        its_axes = draw(layer_axes(rank, st.just((3, 1))))
+        groups, per_group = draw(st.sampled_from([(1, 13), (1, 20), (2, 16)]))
+        filters = groups * draw(st.sampled_from([17, 34, 64]))
+    batch = draw(st.sampled_from([None, 1, 2]))
     channels = groups * per_group
 
     floating = dtype.name in FLOATS

@@ -13,6 +13,7 @@ from hypothesis import given
 from strategies import FLOATS, INTEGERS, LAYOUTS, MODES, Problem, lay_out, numbers, problems
 
 import implicitpad as ip
+from implicitpad import _conv_cpu
 from implicitpad._geometry import Axis
 
 
@@ -70,6 +71,7 @@ LARGE = {
     "depthwise": ((2, 24, 30, 41), (48, 1, 3, 3), 1),
     "pointwise": ((2, 64, 12, 12), (70, 64, 1, 1), 1),
     "narrow": ((1, 32, 30, 5), (33, 32, 3, 3), 1),
+    "narrow and strided": ((1, 32, 30, 3), (64, 32, 3, 3), 2),
     "volume": ((1, 4, 5, 9, 17), (20, 4, 3, 3, 3), 1),
     "signal": ((2, 16, 1001), (32, 16, 9), 1),
 }
@@ -97,6 +99,20 @@ def test_large_layers(instruction_set, threads, name, dtype):
         np.testing.assert_array_equal(got, problem.reference())
     else:
         assert_within(got, problem.reference(), error_bound(problem))
+
+
+def test_large_layers_reach_every_algorithm(instruction_set):
+    before, plans = ip.get_num_threads(), []
+    ip.set_num_threads(2)
+    try:
+        for name in LARGE:
+            layer = large(name).layer()
+            layer(large(name).input)
+            plans += [planned[0] for planned in layer._packed._plans.values()]
+    finally:
+        ip.set_num_threads(before)
+    assert {plan.layout for plan in plans} == {"channel", "pixel", "winograd"}
+    assert any(plan.threads == 2 for plan in plans) == _conv_cpu.has_openmp
 
 
 @pytest.mark.parametrize("name", LARGE)
@@ -173,8 +189,11 @@ def test_a_single_one_in_the_filter_copies(problem, data):
         slice(t * axis.dilation, t * axis.dilation + (axis.out - 1) * axis.stride + 1, axis.stride)
         for t, axis in zip(tap, problem.axes, strict=True)
     )
-    got = problem.conv()
-    np.testing.assert_array_equal(got, seen[(..., *where)].astype(got.dtype))
+    got, want = problem.conv(), seen[(..., *where)]
+    if problem.is_integer:
+        np.testing.assert_array_equal(got, want.astype(got.dtype))
+    else:
+        assert_within(got, want.astype(np.float64), error_bound(problem))
 
 
 @given(n=st.integers(1, 40), f=st.integers(1, 7), shift=st.integers(-50, 50), d=st.integers(1, 3))

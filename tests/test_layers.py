@@ -31,6 +31,14 @@ def test_layer_is_the_function(instruction_set, problem):
     assert_identical(out, want)
 
 
+def test_prepared_layer_writes_into_what_it_prepared():
+    problem = a_problem()
+    layer, want = problem.layer(), problem.conv()
+    out = layer.prepare(problem.input)
+    assert layer(problem.input, out) is out
+    assert_identical(out, want)
+
+
 @given(problem=problems())
 def test_pickled_layer_is_the_layer(problem):
     layer = problem.layer()

@@ -14,11 +14,11 @@ except ImportError as error:
 
 # Each name is a module here that holds a click command of the same name.
 COMMANDS = {
-    "check": "Check an exported model's layer sizes and paddings.",
+    "check": "Check a model: sizes, costs, and the inputs it works for.",
     "demo": "Filter a photograph with fake zeros, explicit and implicit padding.",
-    "explain": "Derive a formula step by step.",
+    "explain": "Draw windows, stride, dilation and padding of a layer.",
     "info": "Show versions, instruction sets, threads and GPU.",
-    "shape": "Output size of a layer, and the inverse questions.",
+    "shape": "Output size of a layer, or the settings that give it.",
     "verify": "Prove the formulas, then check them against the kernels.",
 }
 

@@ -85,21 +85,13 @@ def explicit(image: np.ndarray, fill: np.ndarray) -> np.ndarray:
 
 
 def implicit(image: np.ndarray, fill: np.ndarray) -> np.ndarray:
-    """The same canvas as two numbers: the pad that is left, and the fill a layer makes of it.
-
-    The core grows by what a layer reaches until it meets the shrinking canvas; the fill of the next
-    layer is this layer's answer to one window of fill.
-    """
-    channels, grown, left = len(fill), 0, REACH
-    for weight, dilation in zip(weights(channels), DILATIONS, strict=True):
-        window = np.ones((1, 3, 3), np.float32) * fill[:, None, None]
-        before, left = grown, left - dilation
-        grown = min(before + dilation, left)
-        padding = grown - before + dilation
-        image = ip.conv2d(image, weight, padding=padding, dilation=dilation, fill_value=fill)
-        activate(image, channels)
-        fill = activate(ip.conv2d(window, weight), channels)[:, 0, 0]
-    return image
+    """The same canvas with its border as a width and a fill, which the layers carry along."""
+    canvas = ip.PaddedArray(image, [(REACH, REACH)] * 2, fill)
+    for weight, dilation in zip(weights(len(image)), DILATIONS, strict=True):
+        canvas = ip.conv2d(canvas, weight, dilation=dilation)
+        for part in (canvas.core, canvas.fill):
+            activate(part, len(fill))
+    return canvas.materialize()
 
 
 WAYS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {

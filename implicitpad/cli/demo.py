@@ -18,6 +18,7 @@ from rich.table import Table
 from skimage.io import imread
 from skimage.util import img_as_float32
 
+import implicitpad as ip
 from implicitpad.cli import _diffusion, _figure
 
 FRAME = 16  # width in pixels of "the border" in the table
@@ -103,6 +104,17 @@ def table(outcomes: dict[str, Outcome]) -> Table:
     return table
 
 
+def shrinking() -> str:
+    """What three 5×5 layers make of 32 pixels: alone, and with a border that they eat."""
+    layers = ip.nn.Sequential(*[ip.nn.Conv2d(1, 1, 5) for _ in range(3)])
+    image = np.zeros((1, 1, 32, 32), np.float32)
+    ((width, _), _) = ip.required_padding(layers, (32, 32))
+    rows = {pad: ip.plan(layers, ip.PaddedArray(image, pad)).rows for pad in (0, width)}
+    sizes = {pad: [row.layout.size[0] for row in found] for pad, found in rows.items()}
+    alone, bordered = (" → ".join(map(str, (32 + 2 * pad, *n))) for pad, n in sizes.items())
+    return f"Three 5×5 layers: {alone}; with one border of {width} around the image: {bordered}."
+
+
 @click.command()
 @click.argument("image", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option("--size", default=1024, show_default=True, help="Use at most SIZE×SIZE pixels.")
@@ -147,4 +159,5 @@ def demo(image: Path | None, size: int, output: Path) -> None:
         f"{f'to within {apart:.0e}' if apart else 'bit for bit'}, and a border "
         f"{zeros.border_error / implicit.border_error:.1f} times closer to the truth than zeros."
     )
+    console.print(shrinking())
     console.print(f"Figure: {output.resolve()}", soft_wrap=True)

@@ -74,8 +74,6 @@ def show(rows: Layer, columns: Layer) -> None:
         console.print(line, markup=False, no_wrap=True, overflow="ignore")
     taps = rows.f * columns.f
     console.print()
-    console.print(
-        "□ input   ░ padding: fill value v, never stored   [ ] tap of the first window"
-    )
+    console.print("□ input   ░ padding: fill value v, never stored   [ ] tap of the first window")
     console.print(f"numbers: how many of an output's {taps} taps read padding   z: all of them")
     console.print(formula(columns))

@@ -27,7 +27,7 @@ STYLE = {PROVED: "green", CHECKED: "cyan", ABSENT: "dim"}
     "--jobs", type=click.IntRange(1), default=min(2, os.cpu_count() or 1), show_default=True
 )
 def verify(only: tuple[str, ...], as_json: bool, jobs: int) -> None:
-    """Prove every formula, then check it against counting, the kernels and the shape functions.
+    """Prove every formula, then check it against counting, the kernels and the public functions.
 
     "proved" holds for all values: every step carries a certificate that was multiplied out.
     "checked" was compared at that many settings.  The exit status is 1 if anything disagrees.
@@ -70,11 +70,13 @@ def show(results: list[Result], seconds: float) -> None:
     table.add_column("seconds", justify="right")
     table.add_column("compared with", overflow="fold")
     if wide:
-        table.add_column("statement", overflow="ellipsis", no_wrap=True)
+        table.add_column(
+            "statement", overflow="ellipsis", no_wrap=True, max_width=console.width - 95
+        )
     for (name, status), group in groupby(results, key=lambda result: (result.name, result.status)):
         rows = list(group)
         missing = status == ABSENT
-        row = [
+        row: list[Text | str] = [
             Text(name),
             Text(status, style=STYLE.get(status, "bold red")),
             "" if missing else f"{sum(row.instances for row in rows):,}",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from implicitpad import _cuda_conv, _reference
-from implicitpad._cuda_families import instantiations
+from implicitpad._cuda_instances import instantiations
 from implicitpad._geometry import ConvGeometry, conv_geometry
 
 INSTANTIATIONS = instantiations()
@@ -24,7 +24,12 @@ DEFAULTS: dict[str, Any] = {
 }
 UNIT_ROUNDOFF = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24, "float64": 2.0**-53}
 # Half of the smallest subnormal: what rounding may lose of a result near 0.
-UNDERFLOW = {"float16": 2.0**-25, "bfloat16": 2.0**-134, "float32": 2.0**-150, "float64": 2.0**-1074}
+UNDERFLOW = {
+    "float16": 2.0**-25,
+    "bfloat16": 2.0**-134,
+    "float32": 2.0**-150,
+    "float64": 2.0**-1074,
+}
 
 
 @dataclass

@@ -10,11 +10,12 @@ import pytest
 from gpu_problems import UNDERFLOW, UNIT_ROUNDOFF, Problem, problem, values
 
 from implicitpad import _cuda_adjoint, _cuda_conv, _reference
+from implicitpad._geometry_transpose import transpose_geometry
 from implicitpad._reference import NUMPY_MODES
 
 CASES = {
-    **{mode: ((2, 4, 5, 4), (6, 2, 3, 2), {"padding": ((4, 6), (2, 5)), "groups": 2, "stride": (1, 2),
-              "dilation": (2, 1), "padding_mode": mode}) for mode in NUMPY_MODES},
+    **{mode: ((2, 4, 5, 4), (6, 2, 3, 2), {"padding": ((4, 6), (2, 5)), "groups": 2,
+              "stride": (1, 2), "dilation": (2, 1), "padding_mode": mode}) for mode in NUMPY_MODES},
     "scalar": ((2, 3, 9), (4, 3, 3), {"padding": ((3, 1),), "fill_value": 2.0, "stride": 2}),
     "per-channel": ((1, 2, 3, 4, 2), (3, 2, 2, 2, 2), {"padding": 1, "fill_value": [1.0, -2.0]}),
     "unbatched": ((3, 6, 5), (4, 3, 3, 3), {"padding": ((-1, 2), (1, -1)), "fill_value": 1.5}),
@@ -116,90 +117,60 @@ def test_the_comparison_fails_on_a_wrong_gradient(device):
         Gradients(p, v).check("weight", wrong)
 
 
-@dataclass(frozen=True)
-class TransposeAxis:
-    size: int
-    kernel: int
-    stride: int
-    dilation: int
-    first: int
-    out: int
-
-
-@dataclass
-class TransposeGeometry:
-    batched: bool
-    groups: int
-    axes: tuple[TransposeAxis, ...]
-    out_shape: tuple[int, ...]
-    compute: np.dtype
-    out_dtype: np.dtype
-
-
 TRANSPOSED = {
-    "doubling": ((2, 4, 3, 4), (4, 3, 4, 4), {"stride": (2, 2), "before": (1, 1), "after": (1, 1)}),
-    "grouped": ((1, 6, 5), (6, 2, 3), {"groups": 2, "dilation": (2,), "stride": (3,), "after": (-1,)}),
-    "beyond": ((1, 2, 3, 2, 2), (2, 2, 2, 2, 1), {"before": (-2, 1, 0), "after": (0, -1, 0)}),
+    "doubling": ((2, 4, 3, 4), (4, 3, 4, 4), {"stride": 2, "padding": 1}),
+    "grouped": ((1, 6, 5), (6, 2, 3), {"groups": 2, "dilation": 2, "stride": 3,
+                "output_padding": 1}),
+    "beyond": ((1, 2, 3, 2, 2), (2, 2, 2, 2, 1), {"padding": ((-2, 0), (1, -1), (0, 0))}),
     "unbatched": ((3, 5, 4), (3, 4, 3, 2), {"stride": (1, 3), "dilation": (2, 1)}),
 }  # fmt: skip
-ALL_TYPES = [(case, "float32") for case in TRANSPOSED] + [
+TRANSPOSED_TYPES = [(case, "float32") for case in TRANSPOSED] + [
     *product(("doubling", "grouped"), ("float16", "bfloat16", "float64", "int8", "uint16", "int32"))
 ]
 
 
-@pytest.mark.parametrize(("case", "dtype"), ALL_TYPES)
-def test_transposed_convolution(device, case, dtype):
+def transposed(geometry, x, w, bias):
     """Add every input's window into an array, then crop or extend it."""
+    groups, axes = geometry.groups, geometry.axes
+    x = x if geometry.batched else x[None]
+    n, rank = x.shape[0], len(axes)
+    sizes = [(a.size - 1) * a.stride + a.extent for a in axes]
+    full = np.zeros((n, geometry.out_channels, *sizes), x.dtype)
+    x, w = x.reshape(n, groups, -1, *x.shape[2:]), w.reshape(groups, -1, *w.shape[1:])
+    for k in np.ndindex(*(axis.kernel for axis in axes)):
+        starts = [j * a.dilation for j, a in zip(k, axes, strict=True)]
+        at = [slice(i, i + (a.size - 1) * a.stride + 1, a.stride)
+              for i, a in zip(starts, axes, strict=True)]  # fmt: skip
+        part = np.einsum("ngcq,gco->ngoq", x.reshape(n, groups, x.shape[2], -1), w[(..., *k)])
+        full[(slice(None), slice(None), *at)] += part.reshape(n, -1, *x.shape[3:])
+    for at, axis in enumerate(axes, 2):
+        places = np.arange(axis.first, axis.first + axis.out)
+        known = (places >= 0) & (places < full.shape[at])
+        full = np.take(full, np.where(known, places, 0), axis=at)
+        full *= known.reshape(-1, *(1,) * (full.ndim - at - 1))
+    full = full + bias.reshape(-1, *(1,) * rank)
+    return full if geometry.batched else full[0]
+
+
+@pytest.mark.parametrize(("case", "dtype"), TRANSPOSED_TYPES)
+def test_transposed_convolution(device, case, dtype):
     x_shape, w_shape, options = TRANSPOSED[case]
-    rank, groups = len(w_shape) - 2, options.get("groups", 1)
-    steps = {"stride": (1,) * rank, "dilation": (1,) * rank, "before": (0,) * rank, "after": (0,) * rank}
-    steps |= options
+    steps = {"stride": 1, "padding": 0, "output_padding": 0, "groups": 1, "dilation": 1} | options
     rng = np.random.default_rng(7)
     x, w = values(rng, x_shape, dtype), values(rng, w_shape, dtype)
-    probe = problem(0, (1, w_shape[1] * groups, *(20,) * rank), (x_shape[-rank - 1], *w_shape[1:]),
-                    dtype, groups=groups).geometry  # fmt: skip
-    bias = values(rng, (w_shape[1] * groups,), probe.out_dtype)
-    axes = tuple(
-        TransposeAxis(n, f, s, d, before, (n - 1) * s + d * (f - 1) + 1 - before - after)
-        for n, f, s, d, before, after in zip(
-            x_shape[-rank:], w_shape[2:], steps["stride"], steps["dilation"], steps["before"],
-            steps["after"], strict=True,
-        )
-    )  # fmt: skip
-    batched = len(x_shape) == rank + 2
-    shape = (*x_shape[:batched], w_shape[1] * groups, *(axis.out for axis in axes))
-    geometry = TransposeGeometry(batched, groups, axes, shape, probe.compute, probe.out_dtype)
-    packed = _cuda_conv.pack(device, device.asarray(w), device.asarray(bias), probe.compute)
+    geometry = transpose_geometry("conv_transpose", len(w_shape) - 2, x, w, None, **steps)
+    bias = values(rng, (geometry.out_channels,), geometry.out_dtype)
+    packed = _cuda_conv.pack(device, device.asarray(w), device.asarray(bias), geometry.compute)
     y = device.asnumpy(_cuda_adjoint.conv_transpose(device, geometry, device.asarray(x), packed))
     assert y.dtype == geometry.out_dtype
-
-    def sums(x, w, bias):
-        full = np.zeros((*x_shape[:batched], shape[batched], *(
-            (a.size - 1) * a.stride + a.dilation * (a.kernel - 1) + 1 for a in axes)), x.dtype)
-        full = full if batched else full[None]
-        x = (x if batched else x[None]).reshape(full.shape[0], groups, -1, *x.shape[-rank:])
-        w = w.reshape(groups, -1, *w.shape[1:])
-        for k in np.ndindex(*w_shape[2:]):
-            at = tuple(slice(j * a.dilation, j * a.dilation + (a.size - 1) * a.stride + 1, a.stride)
-                       for j, a in zip(k, axes, strict=True))
-            part = np.einsum("ngcq,gco->ngoq", x.reshape(*x.shape[:3], -1), w[(..., *k)])
-            full[(slice(None), slice(None), *at)] += part.reshape(full.shape[0], -1, *x.shape[3:])
-        for at, a in enumerate(axes, 2):
-            places = np.arange(a.first, a.first + a.out)
-            known = (places >= 0) & (places < full.shape[at])
-            full = np.take(full, np.where(known, places, 0), axis=at)
-            full *= known.reshape(-1, *(1,) * (full.ndim - at - 1))
-        full = full + bias.reshape(-1, *(1,) * rank)
-        return full if batched else full[0]
-
     if geometry.compute.kind != "f":
-        exact = sums(*(a.astype(np.int64) for a in (x, w, bias)))
+        exact = transposed(geometry, *(a.astype(np.int64) for a in (x, w, bias)))
         np.testing.assert_array_equal(y, exact.astype(y.dtype))
         return
     arrays = [a.astype(np.float64) for a in (x, w, bias)]
-    want, magnitude = sums(*arrays), sums(*map(np.abs, arrays))
+    want, magnitude = transposed(geometry, *arrays), transposed(geometry, *map(np.abs, arrays))
     terms = int(np.prod(w_shape)) + 1
     unit = UNIT_ROUNDOFF[geometry.compute.name] + UNIT_ROUNDOFF["float64"]
     error = terms * unit / (1 - terms * unit) * magnitude
-    assert (np.abs(y.astype(np.float64) - want)
-            <= error + UNIT_ROUNDOFF[dtype] * (magnitude + error) + UNDERFLOW[dtype]).all()  # fmt: skip
+    bound = error + UNIT_ROUNDOFF[dtype] * (magnitude + error) + UNDERFLOW[dtype]
+    assert (np.abs(y.astype(np.float64) - want) <= bound).all()

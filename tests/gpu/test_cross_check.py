@@ -9,7 +9,17 @@ from gpu_problems import Problem, problem
 import implicitpad
 from implicitpad._reference import NUMPY_MODES
 
-DTYPES = ("float32", "float32", "float64", "float16", "bfloat16", "int8", "uint8", "int32", "uint16")
+DTYPES = (
+    "float32",
+    "float32",
+    "float64",
+    "float16",
+    "bfloat16",
+    "int8",
+    "uint8",
+    "int32",
+    "uint16",
+)
 
 
 def random_problem(seed: int) -> Problem:

@@ -11,7 +11,7 @@ import pytest
 from ptx_emulator import nvrtc
 
 from implicitpad._cuda_compile import OPTIONS, CompileError, compile_cuda
-from implicitpad._cuda_families import instantiations
+from implicitpad._cuda_instances import instantiations
 from implicitpad._cuda_source import source, source_folder
 
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
@@ -23,6 +23,7 @@ REGISTERS = {
     "conv_direct": 64,
     "conv_adjoint": 64,
     "conv_gradients": 64,
+    "pool": 64,
     "conv_planes": 128,
     "conv_channels_last": 128,
     "conv_few_channels": 255,

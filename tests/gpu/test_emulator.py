@@ -1,4 +1,4 @@
-"""The emulator itself: instructions against NumPy, and every check against a kernel that needs it."""
+"""The emulator: instructions against NumPy, and every check on a kernel that needs it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def binary(device, expression, kind, a, b, result=None):
     """``expression`` of ``a`` and ``b``, element by element, in C type ``kind``."""
     a, b = (np.array(values) for values in (a, b))
     y = device.empty(a.shape, result or a.dtype)
-    code = f"(const {kind}* a, const {kind}* b, auto_t* y) {{ int i = threadIdx.x; y[i] = {expression}; }}"
-    text = f"typedef {'int' if result == np.int32 else kind} auto_t; "
-    source = f'{text} extern "C" __global__ void k{code}'
+    to = "int" if result == np.int32 else kind
+    source = f"""extern "C" __global__ void k(const {kind}* a, const {kind}* b, {to}* y) {{
+        int i = threadIdx.x; y[i] = {expression}; }}"""
     kernel = device.module(source, ("--std=c++17",), ("k",))["k"]
     kernel((1,), a.shape, (device.asarray(a), device.asarray(b), y))
     return device.asnumpy(y)
@@ -43,7 +43,9 @@ def test_signed_division_rounds_towards_zero(device, kind, dtype, sign):
     np.testing.assert_array_equal(got, want.astype(dtype))
 
 
-@pytest.mark.parametrize(("kind", "dtype"), [("unsigned", np.uint32), ("unsigned long long", np.uint64)])
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("unsigned", np.uint32), ("unsigned long long", np.uint64)]
+)
 @pytest.mark.parametrize("sign", ["+", "-", "*", "/", "%", "&", "|", "^"])
 def test_unsigned_arithmetic_wraps(device, kind, dtype, sign):
     a, b = pairs(dtype)
@@ -71,8 +73,11 @@ def test_half_conversions_round_to_nearest_even(device):
     between = halves.astype(np.float32) * np.float32(1 + 2.0**-11)
     x, y = device.asarray(between), device.empty(between.shape, np.float16)
     z = device.empty(between.shape, np.float32)
-    text = source("index_table") + """extern "C" __global__ void k(const float* x, float16* y, float* z) {
+    text = (
+        source("index_table")
+        + """extern "C" __global__ void k(const float* x, float16* y, float* z) {
         int i = threadIdx.x; y[i] = Narrow<float16>::from(x[i]); z[i] = widen<float>(y[i]); }"""
+    )
     device.module(text, ("--std=c++17",), ("k",))["k"]((1,), between.shape, (x, y, z))
     with np.errstate(over="ignore"):
         want = between.astype(np.float16)
@@ -87,11 +92,16 @@ def test_bfloat16_conversions_round_to_nearest_even(device):
 
     words = np.arange(0, 1 << 32, 4194304 + 8191, dtype=np.uint64).astype(np.uint32)[:1000]
     ties = words & 0xFFFF0000 | 0x8000
-    x = np.concatenate([ties, [0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001, 0xFFFFFFFF, 0x7F7FFFFF]])
+    x = np.concatenate(
+        [ties, [0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001, 0xFFFFFFFF, 0x7F7FFFFF]]
+    )
     x = x.astype(np.uint32).view(np.float32)
     y = device.empty(x.shape, ml_dtypes.bfloat16)
-    text = source("index_table") + """extern "C" __global__ void k(const float* x, bfloat16* y) {
+    text = (
+        source("index_table")
+        + """extern "C" __global__ void k(const float* x, bfloat16* y) {
         int i = threadIdx.x; y[i] = Narrow<bfloat16>::from(x[i]); }"""
+    )
     device.module(text, ("--std=c++17",), ("k",))["k"]((1,), x.shape, (device.asarray(x), y))
     with np.errstate(all="ignore"):
         want = x.astype(ml_dtypes.bfloat16)
@@ -127,7 +137,7 @@ def test_shared_memory_and_barriers(device):
 
 FAULTS = {
     "a race between threads": (
-        "(int* y) { __shared__ int s[64]; s[threadIdx.x] = 1; y[threadIdx.x] = s[63 - threadIdx.x]; }",
+        "(int* y) { __shared__ int s[64]; int t = threadIdx.x; s[t] = 1; y[t] = s[63 - t]; }",
         "shared memory race: read after write"),
     "a write over what others still read": (
         "(int* y) { __shared__ int s[64]; int t = threadIdx.x; s[t] = t; __syncthreads();"

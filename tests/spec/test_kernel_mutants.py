@@ -10,6 +10,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
+
 from implicitpad.spec.index_map import MODES, source_index
 
 SOURCE = Path(__file__).parents[2] / "pyx" / "index_map.pxd"

@@ -8,12 +8,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from implicitpad.spec import sums
-from implicitpad.spec.certificate import Unproved
-from implicitpad.spec.instances import counterexample
-from implicitpad.spec.integers import prove
-from implicitpad.spec.sampling import is_plain, sum_instances
-from implicitpad.spec.theorem import theorems
 from sympy import (
     And,
     Eq,
@@ -32,6 +26,13 @@ from sympy import (
     floor,
     true,
 )
+
+from implicitpad.spec import sums
+from implicitpad.spec.certificate import Unproved
+from implicitpad.spec.instances import counterexample
+from implicitpad.spec.integers import prove
+from implicitpad.spec.sampling import is_plain, sum_instances
+from implicitpad.spec.theorem import theorems
 
 SWAP = {floor: ceiling, ceiling: floor, Max: Min, Min: Max, Le: Lt, Lt: Le, Ge: Gt, Gt: Ge}
 
@@ -131,17 +132,17 @@ def few(of_sums: bool, number: int) -> list[tuple[Any, Any]]:
 
 
 def test_no_false_integer_statement_is_proved():
-    chosen = Random(0).sample(integer_mutants(few(False, 14)), 80)
+    chosen = Random(0).sample(integer_mutants(few(False, 10)), 50)
     found = tally([judge(*mutant) for mutant in chosen])
     assert found[True, True] == 0
-    assert found[False, True] > 40
+    assert found[False, True] > 25
 
 
 def test_no_false_sum_is_proved():
-    chosen = Random(0).sample(sum_mutants(few(True, 10)), 24)
+    chosen = Random(0).sample(sum_mutants(few(True, 10)), 16)
     found = tally([judge_sum(*mutant) for mutant in chosen])
     assert found[True, True] == 0
-    assert found[False, True] > 12
+    assert found[False, True] > 8
 
 
 @pytest.mark.slow

@@ -6,6 +6,25 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sympy import (
+    Abs,
+    And,
+    Eq,
+    Function,
+    Ge,
+    Implies,
+    KroneckerDelta,
+    Le,
+    Lt,
+    Max,
+    Min,
+    Sum,
+    ceiling,
+    floor,
+    oo,
+    symbols,
+)
+
 from implicitpad.spec import index_map, winograd
 from implicitpad.spec.brackets import bracket, inside
 from implicitpad.spec.certificate import Unproved
@@ -41,24 +60,6 @@ from implicitpad.spec.symbols import (
     w,
     x,
     y,
-)
-from sympy import (
-    Abs,
-    And,
-    Eq,
-    Function,
-    Ge,
-    Implies,
-    KroneckerDelta,
-    Le,
-    Lt,
-    Max,
-    Min,
-    Sum,
-    ceiling,
-    floor,
-    oo,
-    symbols,
 )
 
 PLANTED: dict[str, tuple[type[Exception], Callable[[Proof], Any]]] = {}

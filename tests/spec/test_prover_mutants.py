@@ -10,8 +10,9 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-import implicitpad.spec
 import pytest
+
+import implicitpad.spec
 
 SPEC = Path(implicitpad.spec.__file__).parent
 PLANTED = Path(__file__).with_name("test_planted.py")

@@ -8,6 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sympy import Eq, Ge
+
+from implicitpad.cli.verify import verify
 from implicitpad.spec import counting, formulas, verification
 from implicitpad.spec.implementations import Implementation, implementations
 from implicitpad.spec.inverse import solve
@@ -16,12 +19,9 @@ from implicitpad.spec.questions import QUESTIONS
 from implicitpad.spec.symbols import WINDOW, F, P, m, n, s
 from implicitpad.spec.theorem import Theorem
 from implicitpad.spec.verification import compare, prove
-from sympy import Eq, Ge
-
-from implicitpad.cli.verify import verify
 
 BY_NAME = {question.name: question for question in QUESTIONS}
-COUNTING = implementations()[:1]
+COUNTING = [one for one in implementations() if one.name == "counting"]
 
 
 def off_by_one_in_the_floor(n, f, s, d, p0, p1):
@@ -127,7 +127,9 @@ def test_formulas_agree_with_counting(name):
     results = list(compare(replace(question, settings=lambda: few), implementations()))
     assert results
     assert [result.counterexample for result in results] == [None] * len(results)
-    assert all(result.status == "checked" and result.instances == len(few) for result in results)
+    assert all(result.status == "checked" for result in results)
+    assert all(0 < result.instances <= len(few) for result in results)
+    assert results[0].instances == len(few)
 
 
 def test_a_kernel_that_ignores_the_fill_is_refuted():

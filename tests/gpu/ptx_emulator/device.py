@@ -85,15 +85,16 @@ class Kernel:
         if value.nbytes != parameter.size or (value.dtype.kind == "f") != (
             parameter.kind in FLOATS
         ):
+            got = "a structure" if value.dtype.names else value.dtype
             raise EmulatorError(
                 f"{self.name}: {parameter.name} is .{parameter.kind} of {parameter.size} bytes, "
-                f"got {value.dtype} of {value.nbytes} bytes"
+                f"got {got} of {value.nbytes} bytes"
             )
         end = parameter.offset + parameter.size
         parameters[parameter.offset : end] = np.frombuffer(value.tobytes(), np.uint8)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _functions(code: str, options: tuple[str, ...], names: tuple[str, ...], arch: int):
     options = (*options, f"-arch=compute_{arch}", "--generate-line-info")
     program = compile_cuda(nvrtc, code, names, options, ptx=True)

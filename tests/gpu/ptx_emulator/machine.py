@@ -108,8 +108,10 @@ class Machine:
                         together, mask = True, None
             if here >= end:
                 if not together and (counters > end).any():
-                    raise EmulatorError(f"{self.where(self.at_barrier(counters, end))}: "
-                                        "barrier not reached by every thread of the block")
+                    raise EmulatorError(
+                        f"{self.where(self.at_barrier(counters, end))}: "
+                        "barrier not reached by every thread of the block"
+                    )
                 return
             instruction = instructions[here]
             taken = self.predicated(instruction, mask)

@@ -55,9 +55,7 @@ def getVersion() -> tuple[int, int]:
 
 def createProgram(text: str, name: str, headers: Sequence[str], includes: Sequence[str]):
     program = ctypes.c_void_p()
-    _call(
-        "nvrtcCreateProgram", ctypes.byref(program), text.encode(), name.encode(), 0, None, None
-    )
+    _call("nvrtcCreateProgram", ctypes.byref(program), text.encode(), name.encode(), 0, None, None)
     return program
 
 

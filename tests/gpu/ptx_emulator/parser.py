@@ -13,8 +13,11 @@ from .memory import EmulatorError
 # PTX fundamental types. Bit types are unsigned; predicates are booleans.
 TYPES = {
     "pred": np.dtype(bool),
-    **{f"{kind}{8 * size}": np.dtype(f"{code}{size}")
-       for kind, code in (("u", "u"), ("s", "i"), ("b", "u")) for size in (1, 2, 4, 8)},
+    **{
+        f"{kind}{8 * size}": np.dtype(f"{code}{size}")
+        for kind, code in (("u", "u"), ("s", "i"), ("b", "u"))
+        for size in (1, 2, 4, 8)
+    },
     "f16": np.dtype("f2"),
     "f32": np.dtype("f4"),
     "f64": np.dtype("f8"),
@@ -96,7 +99,9 @@ def align(offset: int, to: int) -> int:
     return -(-offset // to) * to
 
 
-PARAMETER = re.compile(r"\.param\s+(?:\.align\s+(\d+)\s+)?\.(\w+)\s+(?:\.ptr\s.*?)?(\w+)(?:\[(\d+)\])?,?$")
+PARAMETER = re.compile(
+    r"\.param\s+(?:\.align\s+(\d+)\s+)?\.(\w+)\s+(?:\.ptr\s.*?)?(\w+)(?:\[(\d+)\])?,?$"
+)
 SHARED = re.compile(r"\.shared\s+\.align\s+(\d+)\s+\.b8\s+([\w$]+)\[(\d*)\];")
 STATEMENT = re.compile(r"(?:@(!?)(%\w+)\s+)?([a-z][\w.:]*)\s*(.*?);$")
 SPACES = ("param", "global", "shared")
@@ -127,7 +132,8 @@ class _FunctionParser:
     def line(self, line: str) -> None:
         if line.startswith(".loc"):
             _, file, row, *_ = line.split()
-            self.where = f"{self.files.get(file, '?')}:{row}"
+            if row != "0":  # 0: made by the compiler, for the line before
+                self.where = f"{self.files.get(file, '?')}:{row}"
         elif line.startswith(".reg"):
             kind, names = re.match(r"\.reg\s+\.(\w+)\s+(.*);", line).groups()
             for name in names.split(","):

@@ -1,0 +1,31 @@
+"""Types of the compiled gradients (pyx/gradient_cpu.pyx)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+MODES: dict[str, int]
+
+class WeightGradient:
+    workspace: int
+    def __init__(
+        self,
+        axes: Sequence[Any],
+        batch: int,
+        in_channels: int,
+        out_channels: int,
+        groups: int,
+        kernels: Any,
+        codes: tuple[int, int, int],
+        threads: int,
+    ) -> None: ...
+    def run(self, x: Any, dy: Any, fill: Any, dw: Any) -> None: ...
+
+def fold(g: Any, depth: Any, height: Any, width: Any, dx: Any, threads: int) -> None: ...
+def segment_sums(
+    dy: Any,
+    segments: Sequence[Sequence[int]],
+    kernels: Any,
+    codes: tuple[int, int, int],
+    sums: Any,
+    threads: int,
+) -> None: ...

@@ -1,0 +1,22 @@
+"""Types of the compiled transposed convolution (pyx/transpose_cpu.pyx)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+class TransposePlan:
+    workspace: int
+    def __init__(
+        self,
+        axes: Sequence[Any],
+        batch: int,
+        in_channels: int,
+        out_channels: int,
+        groups: int,
+        kernels: Any,
+        codes: tuple[int, int, int],
+        direct: bool,
+        threads: int,
+    ) -> None: ...
+    def run(self, x: Any, weights: Any, bias: Any, y: Any) -> None: ...
+
+def flip(w: Any, flipped: Any) -> None: ...

@@ -1,0 +1,1 @@
+"""Whole models as lists of layers: shapes, costs, and for which input sizes they work."""

@@ -1,0 +1,121 @@
+"""Upsampling, channels moved into space, and global pooling."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from .._arguments import per_axis
+from ..padded import resizing
+from ..padded.gradients import repeat_backward
+from ..padded.pooling import global_average, global_maximum
+from ..padded.spans import Span
+from .layer import Layer, Pullback
+from .layout import Layout, View, as_padded, through
+
+
+class _Global(Layer):
+    def follow(self, layout: Layout) -> Layout:
+        views = [
+            View(v.size + (total - 1) * v.jump, v.jump * total, v.centre + v.jump * (total - 1) / 2)
+            for v, total in zip(layout.views, layout.size, strict=True)
+        ]
+        return layout.moved((Span(0, 1, 0),) * layout.rank, views, (1,) * layout.rank)
+
+
+class GlobalAvgPool(_Global):
+    """Mean over space: an ordinary array (N, C, 1, …)."""
+
+    def __call__(self, x: Any) -> Any:
+        return global_average(as_padded(x), keepdims=True)
+
+
+class GlobalMaxPool(_Global):
+    """Maximum over space: an ordinary array (N, C, 1, …)."""
+
+    def __call__(self, x: Any) -> Any:
+        return global_maximum(as_padded(x), keepdims=True)
+
+
+class Upsample(Layer):
+    """Enlarge by a whole factor.
+
+    Parameters
+    ----------
+    factor : int or one for each spatial axis
+    mode : {"nearest", "linear"}
+        "linear" is linear, bilinear or trilinear, without aligned corners.
+    """
+
+    def __init__(self, factor: Any, mode: str = "nearest") -> None:
+        if mode not in ("nearest", "linear"):
+            raise ValueError(
+                f"nn.Upsample: mode must be 'nearest' or 'linear', got {mode!r}; pass one of these."
+            )
+        self.factor, self.mode = factor, mode
+
+    def _factors(self, rank: int) -> tuple[int, ...]:
+        return per_axis("nn.Upsample", "factor", self.factor, rank)
+
+    def __call__(self, x: Any) -> Any:
+        factors = self._factors(as_padded(x).rank)
+        if self.mode == "nearest":
+            return through(resizing.repeat, x, factors)
+        sizes = [n * f for n, f in zip(x.shape[-len(factors) :], factors, strict=True)]
+        return through(resizing.interpolate, x, sizes)
+
+    def linearize(self, x: Any) -> tuple[Any, Pullback]:
+        if self.mode != "nearest":
+            return super().linearize(x)
+        factors = self._factors(x.rank)
+        return self(x), lambda grad: (repeat_backward(grad, x, factors), {})
+
+    def follow(self, layout: Layout) -> Layout:
+        factors = self._factors(layout.rank)
+        linear = self.mode == "linear"
+        views = [
+            v.through(
+                2 if linear and f > 1 else 1, Fraction(1, f), Fraction(1, 2 * f) - Fraction(1, 2)
+            )
+            for v, f in zip(layout.views, factors, strict=True)
+        ]
+        spans = []
+        for span, f in zip(layout.spans, factors, strict=True):
+            wide = span.repeated(f)
+            if linear and f > 1 and wide.size:  # the neighbours' halves
+                start, stop = max(0, wide.before - f // 2), min(wide.total, wide.stop + f // 2)
+                wide = span.of(start, stop, wide.total)
+            spans.append(wide)
+        period = [p * f if p > 1 else 1 for p, f in zip(layout.period, factors, strict=True)]
+        return layout.moved(tuple(spans), views, period)
+
+    def __repr__(self) -> str:
+        return f"Upsample({self.factor}, {self.mode!r})"
+
+
+class PixelShuffle(Layer):
+    """Channels moved into `factor` times as many positions on each axis."""
+
+    def __init__(self, factor: Any) -> None:
+        self.factor = factor
+
+    def _factors(self, rank: int) -> tuple[int, ...]:
+        return per_axis("nn.PixelShuffle", "factor", self.factor, rank)
+
+    def __call__(self, x: Any) -> Any:
+        return through(resizing.pixel_shuffle, x, self._factors(as_padded(x).rank))
+
+    def follow(self, layout: Layout) -> Layout:
+        factors = self._factors(layout.rank)
+        views = [
+            v.through(1, Fraction(1, f), Fraction(1, 2 * f) - Fraction(1, 2))
+            for v, f in zip(layout.views, factors, strict=True)
+        ]
+        spans = tuple([s.repeated(f) for s, f in zip(layout.spans, factors, strict=True)])
+        period = [p * f for p, f in zip(layout.period, factors, strict=True)]
+        return layout.moved(spans, views, period, layout.lead[-1] // int(np.prod(factors)))
+
+    def __repr__(self) -> str:
+        return f"PixelShuffle({self.factor})"

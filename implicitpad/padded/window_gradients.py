@@ -1,0 +1,203 @@
+"""Gradients of convolution, transposed convolution and pooling of padded arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .._geometry import ConvGeometry
+from .array import PaddedArray
+from .fills import refuse, window
+from .gradients import PaddedGrad, check, folded, returned
+from .spans import Span, Spans, canonical, within
+
+
+def conv_backward(
+    geometry: ConvGeometry, grad: Any, x: PaddedArray, run: Callable[..., Any]
+) -> tuple[PaddedGrad, Any, Any]:
+    """For the input, weight and bias of a checked convolution of the virtual array.
+
+    ``run(grad, array, padding, fill, dilation)`` gives (input, weight, bias, fill) of an ordinary
+    array; a dilation of None is the call's own.
+    """
+    axes = geometry.axes
+    widths = [(axis.before, axis.after) for axis in axes]
+    if any(width for pair in widths for width in pair):
+        inner = conv_backward(_unpadded(geometry), grad, x.extend(widths), run)
+        return (_unextended(inner[0], x, widths), *inner[1:])
+    spans = canonical(
+        [s.windows(a.kernel, a.stride, a.dilation) for s, a in zip(x.spans, axes, strict=True)]
+    )
+    y = _like(x, spans, [a.stride for a in axes], geometry.out_channels)
+    check(geometry.function, grad, y)
+    core, fill = np.zeros_like(x.core), np.zeros(x.fill.shape, x.dtype)
+    weight, bias = 0, 0
+    if y.n_pad:
+        plain = all(period == 1 for period in x.period)
+        box = [
+            (0, (length - 1) * a.stride + (a.kernel if plain else a.extent))
+            for length, a in zip(y.period, axes, strict=True)
+        ]
+        tile = window(x.fill, box, (*grad.fill.shape[: -x.rank - 1], x.lead[-1]))
+        found = run(grad.fill, np.ascontiguousarray(tile), 0, None, 1 if plain else None)
+        fill = fill + folded(found[0], [0] * x.rank, x.fill.shape)
+        weight, bias = found[1], found[2]
+    if y.core.size:
+        reach = [
+            (s.before * a.stride, (s.stop - 1) * a.stride + a.extent)
+            for s, a in zip(spans, axes, strict=True)
+        ]
+        inner_core, inner_fill, more, most = _on_core(x, reach, grad.core, run)
+        core, fill = core + inner_core, fill + inner_fill
+        weight, bias = weight + more, bias + most
+    return PaddedGrad(core, fill), weight, bias
+
+
+def _on_core(
+    x: PaddedArray, reach: Sequence[tuple[int, int]], grad: Any, run: Callable[..., Any]
+) -> tuple[Any, Any, Any, Any]:
+    if any(length > 1 for length in x.period):
+        found = run(grad, x._read(reach), 0, None, None)
+        inner = returned(x, reach, found[0])
+        return inner.core, inner.fill, found[1], found[2]
+    padding = [
+        (span.before - start, stop - span.stop)
+        for span, (start, stop) in zip(x.spans, reach, strict=True)
+    ]
+    if x.fill.size == x.lead[-1]:
+        core, weight, bias, fill = run(grad, x.core, padding, x.fill.ravel(), None)
+        return core, fill.reshape(x.fill.shape), weight, bias
+    each = [
+        run(g, core, padding, fill.ravel(), None)
+        for g, core, fill in zip(grad, x.core, x.fill, strict=True)
+    ]
+    core = np.stack([found[0] for found in each])
+    fill = np.stack([found[3] for found in each]).reshape(x.fill.shape)
+    return core, fill, sum(found[1] for found in each), sum(found[2] for found in each)
+
+
+def transpose_backward(
+    geometry: Any, grad: Any, x: PaddedArray, run: Callable[..., Any]
+) -> tuple[PaddedGrad, Any, Any]:
+    """For the input, weight and bias of a checked transposed convolution.
+
+    ``run(grad, array, padding)`` gives (input, weight) of an ordinary array.
+    """
+    axes = geometry.axes
+    for number, a in enumerate(axes):
+        least = a.extent - a.stride
+        if x.n_pad and max(least - a.first, a.first + a.out - a.size * a.stride) > 0:
+            refuse(
+                geometry.function,
+                f"outputs near the edge of spatial axis {number} miss taps, so that the gradient "
+                "of the fill depends on their positions",
+                "extend() the input and pad as much more, as the forward rule says",
+            )
+    if x.n_pad:
+        spans = canonical(
+            [
+                span.spread(a.kernel, a.stride, a.dilation, a.first, a.out)
+                for span, a in zip(x.spans, axes, strict=True)
+            ]
+        )
+    else:
+        spans = tuple([Span(0, a.out, 0) for a in axes])
+    period = [p * a.stride for p, a in zip(x.period, axes, strict=True)]
+    space = tuple(range(-x.rank, 0))
+    every = tuple([axis for axis in range(x.ndim) if axis != x.ndim - x.rank - 1])
+    bias = grad.core.sum(axis=every)
+    core, fill, weight = np.zeros_like(x.core), np.zeros(x.fill.shape, x.dtype), 0
+    if any(span.size < span.total for span in spans):
+        reach = [-(-(a.extent - 1) // a.stride) for a in axes]
+        box = [(-before, length) for before, length in zip(reach, x.period, strict=True)]
+        crop = [
+            (before * a.stride, a.extent - a.stride) for before, a in zip(reach, axes, strict=True)
+        ]
+        rolled = np.roll(grad.fill, [a.first % q for a, q in zip(axes, period, strict=True)], space)
+        tile = window(x.fill, box, (*grad.fill.shape[: -x.rank - 1], x.lead[-1]))
+        inner, weight = run(rolled, np.ascontiguousarray(tile), crop)
+        fill = folded(inner, [-before for before in reach], x.fill.shape)
+        bias = bias + grad.fill.sum(axis=every)
+    if spans[0].size:
+        box, crop = [], []
+        for out, a in zip(spans, axes, strict=True):
+            start, stop = out.before + a.first, out.stop + a.first
+            first = min(max(0, -((a.extent - 1 - start) // a.stride)), a.size - 1)
+            last = max(first, min(a.size - 1, (stop - 1) // a.stride))
+            box.append((first, last + 1))
+            crop.append((start - first * a.stride, last * a.stride + a.extent - stop))
+        inner, more = run(grad.core, x._read(box), crop)
+        pair = returned(x, box, inner)
+        core, fill, weight = pair.core, fill + pair.fill, weight + more
+    return PaddedGrad(core, fill), weight, bias
+
+
+def pool_backward(
+    function: str, grad: Any, x: PaddedArray, axes: Sequence[Any], run: Callable[..., Any]
+) -> PaddedGrad:
+    """Of pooling windows that see nothing outside the virtual array.
+
+    ``run(grad, array, padding)`` gives the gradient of an ordinary array.
+    """
+    spans = canonical(
+        [
+            span.windows(a.kernel, a.stride, a.dilation, a.before, a.out)
+            for span, a in zip(x.spans, axes, strict=True)
+        ]
+    )
+    check(function, grad, _like(x, spans, [a.stride for a in axes], x.lead[-1]))
+    core, fill = np.zeros_like(x.core), np.zeros(x.fill.shape, x.dtype)
+    if any(span.size < span.total for span in spans):
+        period = [p // math.gcd(p, a.stride) for p, a in zip(x.period, axes, strict=True)]
+        box = [
+            (-a.before, (length - 1) * a.stride + a.extent - a.before)
+            for length, a in zip(period, axes, strict=True)
+        ]
+        lead = grad.fill.shape[: -x.rank]
+        array = np.ascontiguousarray(window(x.fill, box, lead))
+        inner = run(np.ascontiguousarray(grad.fill), array, 0)
+        fill = folded(inner, [first for first, _ in box], x.fill.shape)
+    if spans[0].size:
+        reach = [
+            (s.before * a.stride - a.before, (s.stop - 1) * a.stride - a.before + a.extent)
+            for s, a in zip(spans, axes, strict=True)
+        ]
+        box = [(max(a, 0), min(b, s.total)) for s, (a, b) in zip(x.spans, reach, strict=True)]
+        over = [(c - a, b - d) for (a, b), (c, d) in zip(reach, box, strict=True)]
+        pair = returned(x, box, run(grad.core, x._read(box), over))
+        core, fill = pair.core, fill + pair.fill
+    return PaddedGrad(core, fill)
+
+
+def _like(x: PaddedArray, spans: Spans, strides: Sequence[int], channels: int) -> PaddedArray:
+    """An output of the right shapes, whose values are not read."""
+    lead = (*x.lead[:-1], channels)
+    period = [p // math.gcd(p, s) for p, s in zip(x.period, strides, strict=True)]
+    core = np.broadcast_to(x.dtype.type(0), lead + tuple([span.size for span in spans]))
+    samples = x.fill.shape[: x.ndim - x.rank - 1] if spans[0].size else lead[:-1]
+    fill = np.broadcast_to(x.dtype.type(0), (*samples, channels, *period))
+    return PaddedArray._make(core, spans, fill)
+
+
+def _unpadded(geometry: ConvGeometry) -> ConvGeometry:
+    axes = [replace(a, size=a.virtual, before=0, after=0) for a in geometry.axes]
+    return replace(geometry, axes=tuple(axes))
+
+
+def _unextended(grad: PaddedGrad, x: PaddedArray, widths: Sequence[tuple[int, int]]) -> PaddedGrad:
+    """Transpose of extending or cropping."""
+    fill = np.roll(grad.fill, [-before for before, _ in widths], axis=tuple(range(-x.rank, 0)))
+    if grad.core.shape == x.core.shape:
+        return PaddedGrad(grad.core, fill)
+    core = np.zeros_like(x.core, dtype=grad.core.dtype)
+    kept = [
+        span.sliced(-before, span.total + after, 1)[1]
+        for span, (before, after) in zip(x.spans, widths, strict=True)
+    ]
+    if grad.core.size:
+        core[within(kept)] = grad.core
+    return PaddedGrad(core, fill)
