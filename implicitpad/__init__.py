@@ -7,7 +7,8 @@ from ._backward import Gradients, conv1d_backward, conv2d_backward, conv3d_backw
 from ._conv import conv1d, conv2d, conv3d
 from ._layers import Conv1d, Conv2d, Conv3d
 from ._linear_operator import ConvOperator, linear_operator
-from ._pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
+from ._pool import max_pool1d, max_pool2d, max_pool3d
+from ._pool_average import avg_pool1d, avg_pool2d, avg_pool3d
 from ._pool_backward import (
     PoolGradients,
     avg_pool1d_backward,

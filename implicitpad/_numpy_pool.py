@@ -59,7 +59,7 @@ def pool(geometry: PoolGeometry, input: Array, indices: bool) -> tuple[Array, Ar
 def max_pool_backward(
     geometry: PoolGeometry, grad_output: Array, input: Array
 ) -> tuple[Array, Array | None]:
-    """Gradients for input and fill: each window's to its maximum, added in float64 in their order."""
+    """Gradients for input and fill: each window's to its maximum, added in float64, in order."""
     index = pool(geometry, input, True)[1]
     assert index is not None
     rank = len(geometry.axes)
@@ -89,8 +89,10 @@ def avg_pool_backward(
     counted = existing[0 if geometry.count_pad else 1]
     with np.errstate(all="ignore"):
         gradient = grad_output.astype(compute)
-        gradient /= (geometry.divisor or counted.astype(compute))
-        padding = (gradient * (existing[0] - existing[1])).reshape(-1, geometry.channels, counted.size)
+        gradient /= geometry.divisor or counted.astype(compute)
+        padding = (gradient * (existing[0] - existing[1])).reshape(
+            -1, geometry.channels, counted.size
+        )
         fill = padding.sum(axis=(0, 2), dtype=np.float64)
         for at, (axis, source) in enumerate(zip(axes, sources, strict=True), input.ndim - rank):
             gradient = _spread(gradient, at, axis.size, source)
@@ -109,8 +111,9 @@ def _spread(gradient: Array, at: int, size: int, source: Array) -> Array:
         places, firsts = np.unique(taps[order], return_index=True)
         if places.size:
             # boundary modes read an element several times with one tap
-            sums = np.add.reduceat(gradient[(*before, order)], firsts, axis=at)
-            spread[(*before, places)] += sums
+            read: tuple[Any, ...] = (*before, order)
+            written: tuple[Any, ...] = (*before, places)
+            spread[written] += np.add.reduceat(gradient[read], firsts, axis=at)
     return spread
 
 

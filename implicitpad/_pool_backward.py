@@ -19,8 +19,8 @@ from .padded.array import PaddedArray
 class PoolGradients(NamedTuple):
     """Gradients of a pooling: of the input, and of the fill in its shape.
 
-    `fill_value` is None where the padding is no number: without a fill value in max pooling, without
-    counted padding in average pooling, under boundary modes on all axes.
+    `fill_value` is None where the padding is no number: without a fill value in max pooling,
+    without counted padding in average pooling, under boundary modes on all axes.
     """
 
     input: Any

@@ -211,7 +211,8 @@ def _average_parts(x: Any, at: int, m: int) -> Any:
     sums = np.take(x, starts, axis=at)
     for k in range(1, int((stops - starts).max())):
         longer = np.flatnonzero(starts + k < stops)
-        sums[(*before, longer)] += np.take(x, starts[longer] + k, axis=at)
+        where: tuple[Any, ...] = (*before, longer)
+        sums[where] += np.take(x, starts[longer] + k, axis=at)
     sums /= (stops - starts).astype(x.dtype).reshape(-1, *(1,) * (x.ndim - at - 1))
     return sums
 
@@ -220,8 +221,8 @@ def _output_sizes(function: str, rank: int, sizes: tuple[int, ...], value: Any) 
     items = tuple(value) if isinstance(value, tuple | list) else (value,) * rank
     if len(items) != rank:
         raise ValueError(
-            f"{function}: output_size has {len(items)} values for {rank} spatial axes, got {value!r}; "
-            f"pass an int or {rank} values."
+            f"{function}: output_size has {len(items)} values for {rank} spatial axes, got "
+            f"{value!r}; pass an int or {rank} values."
         )
     return tuple(
         size if item is None else integer(function, "output_size", item, 1)
@@ -233,8 +234,8 @@ def _planes(function: str, x: Any) -> Any:
     x = _host(function, "x", x)
     if x.ndim < 3:
         raise ValueError(
-            f"{function}: x must have shape (N, C, *spatial), got {x.ndim} axes, x.shape={x.shape}; "
-            "add axes with x[None]."
+            f"{function}: x must have shape (N, C, *spatial), got {x.ndim} axes, "
+            f"x.shape={x.shape}; add axes with x[None]."
         )
     check_plane(function, "x", x.shape, 2)
     return x

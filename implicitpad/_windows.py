@@ -23,8 +23,8 @@ ARRAY_BYTES = 2**28  # `numpy.asarray(windows)` refuses to make more
 def pad(x: Any, padding: Any, *, fill_value: Any = None, padding_mode: Any = "constant") -> Any:
     """Pad an array explicitly: the copy that the rest of the library never makes.
 
-    For comparison, and for leaving the library. Equals `numpy.pad` where that has the mode, also for
-    widths beyond the size of the array, and crops where a width is negative.
+    For comparison, and for leaving the library. Equals `numpy.pad` where that has the mode, also
+    for widths beyond the size of the array, and crops where a width is negative.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def pad(x: Any, padding: Any, *, fill_value: Any = None, padding_mode: Any = "co
         One item for each spatial axis, which are the last ones. An int is for arrays (N, C,
         *spatial): it pads all axes but the first two.
     fill_value : number or shape (C,), optional
-        What padding holds under mode "constant"; 0 if left out. Where an element lies outside on several axes,
-        "constant" wins over the other modes.
+        What padding holds under mode "constant"; 0 if left out. Where an element lies outside on
+        several axes, "constant" wins over the other modes.
     padding_mode : str or one for each spatial axis
         See `conv2d`.
 
@@ -87,7 +87,7 @@ def windows(
     fill_value: Any = None,
     padding_mode: Any = "constant",
 ) -> Windows:
-    """The windows of an array, without building the padded array: the general convolutional operator.
+    """The windows of an array, without building the padded one: the general convolutional operator.
 
     For filters that are not linear: medians, ranks, local variances, any function of a window.
 
@@ -251,10 +251,9 @@ class Windows:
                     seen = self._block(self._x[at][planes], part, planes)
                     values = self._values(f, seen, each)
                     if out is None:
-                        out = np.empty(
-                            (*lead, *self.out_shape[-spatial:]), dtype or values.dtype
-                        )
-                    out[(*at, planes, *(slice(start, stop) for start, stop in part))] = values
+                        out = np.empty((*lead, *self.out_shape[-spatial:]), dtype or values.dtype)
+                    where = (*at, planes, *(slice(start, stop) for start, stop in part))
+                    out[where] = values
         if out is None:
             out = np.empty(self.out_shape, dtype or self.dtype)
         return out.reshape(self.out_shape)
@@ -287,8 +286,9 @@ class Windows:
             shape, rule = values.shape, wanted
         if shape != rule:
             raise ValueError(
-                f"Windows.map: f must return one value for each window, got shape {shape} instead of "
-                f"{rule} for windows {seen.shape}; reduce the last {kernel} axes, or pass each=True."
+                f"Windows.map: f must return one value for each window, got shape {shape} instead "
+                f"of {rule} for windows {seen.shape}; reduce the last {kernel} axes, or pass "
+                "each=True."
             )
         return values.reshape(wanted)
 
@@ -323,7 +323,8 @@ class Windows:
         extents = tuple(axis.extent for axis in self._axes)
         over = tuple(range(1, panel.ndim))
         view = np.lib.stride_tricks.sliding_window_view(panel, extents, axis=over)
-        return view[(slice(None), *steps, *taps)]
+        chosen: tuple[Any, ...] = (slice(None), *steps, *taps)
+        return view[chosen]
 
 
 def _gather(x: Array, tables: list[Array], fill: Array) -> Array:
@@ -343,7 +344,8 @@ def _gather(x: Array, tables: list[Array], fill: Array) -> Array:
         return x.copy() if x.base is not None else x
     padded = np.empty(shape, x.dtype)
     padded[...] = fill.reshape(*fill.shape, *(1,) * len(tables))
-    padded[(..., *inside)] = x
+    core: tuple[Any, ...] = (..., *inside)
+    padded[core] = x
     return padded
 
 
@@ -375,8 +377,8 @@ def _rank(function: str, name: str, value: Any, x: Array) -> int:
         rank = len(value)
         if not 1 <= rank <= x.ndim:
             raise ValueError(
-                f"{function}: {name} must have one item for each spatial axis, got {value!r} for an "
-                f"array of shape {x.shape}; pass 1 to {x.ndim} items."
+                f"{function}: {name} must have one item for each spatial axis, got {value!r} for "
+                f"an array of shape {x.shape}; pass 1 to {x.ndim} items."
             )
         return rank
     if x.ndim < 3:

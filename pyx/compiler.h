@@ -11,7 +11,7 @@
 #define INLINE static inline
 #define NOINLINE
 #define UNUSED
-#define PREFETCH(p) ((void)0)
+#define PREFETCH(p) (void)(p)
 #endif
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")

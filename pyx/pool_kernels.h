@@ -101,11 +101,7 @@ INLINE void NAME(columns)(const int sum, const int n_rows, ELEMENT *line, const 
         vector t[4];
         UNROLL for (int j = 0; j < 4; j++) t[j] = vload(rows[0] + i + j * LANES);
         for (int r = 1; r < n_rows; r++)
-            UNROLL for (int j = 0; j < 4; j++) {
-                if (r >= n_rows - 2)
-                    PREFETCH(rows[r] + i + j * LANES + 1024 / ELEMENT_SIZE);
-                t[j] = NAME(combine)(sum, t[j], vload(rows[r] + i + j * LANES));
-            }
+            UNROLL for (int j = 0; j < 4; j++) t[j] = NAME(combine)(sum, t[j], vload(rows[r] + i + j * LANES));
         UNROLL for (int j = 0; j < 4; j++) vstore(line + i + j * LANES, t[j]);
     }
     while (i < n) {
@@ -270,13 +266,16 @@ OPERATION(sum, 1)
 INLINE void NAME(arg_window)(const int stride, const int dense, const int taps, const int consecutive,
                              vector *value, INDEX *place, const ELEMENT *const *rows,
                              const int64_t *row_index, int n_rows, const INDEX *columns, ptrdiff_t start,
-                             const int32_t *tap_offset, const INDEX *first, INDEX first_row, ELEMENT lowest) {
-    const INDEX base = consecutive ? columns[start] : 0;
+                             const int32_t *tap_offset, const INDEX *first, INDEX first_row, ivector steps,
+                             ELEMENT lowest) {
+    ivector ai, its_first;
     vector a = broadcast(lowest);
-    ivector ai;
-    for (int j = 0; j < LANES; j++)
-        place[j] = first[j] + first_row - (consecutive ? base + (INDEX)(j * stride) : 0);
-    memcpy(&ai, place, sizeof ai);
+    if (consecutive)
+        steps += columns[start];
+    else
+        steps -= steps;
+    memcpy(&its_first, first, sizeof its_first);
+    ai = its_first + first_row - steps;
     for (int r = 0; r < n_rows; r++) {
         const ELEMENT *p = rows[r] + start;
         UNROLL for (int k = 0; k < taps; k++) {
@@ -293,11 +292,9 @@ INLINE void NAME(arg_window)(const int stride, const int dense, const int taps, 
             ai = select_index(m, bi, ai);
         }
     }
+    /* -1 has all bits set */
+    ai = (ai + steps) | (its_first >> (8 * ELEMENT_SIZE - 1)) | (first_row >> (8 * ELEMENT_SIZE - 1));
     memcpy(place, &ai, sizeof ai);
-    for (int j = 0; j < LANES; j++) {
-        place[j] += consecutive ? base + (INDEX)(j * stride) : 0;
-        place[j] = first[j] < 0 || first_row < 0 ? -1 : place[j];
-    }
     *value = a;
 }
 
@@ -305,6 +302,10 @@ INLINE void NAME(arg_windows)(const int stride, const int dense, const int taps,
                               const ELEMENT *const *rows, const int64_t *row_index, int n_rows,
                               const INDEX *columns, int n, const int32_t *tap_offset, const INDEX *first,
                               INDEX first_row, ELEMENT lowest) {
+    INDEX lanes[LANES];
+    ivector steps;
+    for (int j = 0; j < LANES; j++) lanes[j] = (INDEX)j * stride;
+    memcpy(&steps, lanes, sizeof steps);
     for (int i = 0; i < n; i += LANES) {
         const ptrdiff_t start = (ptrdiff_t)i * stride;
         const int count = n - i < LANES ? n - i : LANES;
@@ -312,7 +313,7 @@ INLINE void NAME(arg_windows)(const int stride, const int dense, const int taps,
         vector value;
 #define ARG_WINDOW(consecutive)                                                                           \
     NAME(arg_window)(stride, dense, taps, consecutive, &value, index + i, rows, row_index, n_rows, columns, \
-                     start, tap_offset, first + i, first_row, lowest)
+                     start, tap_offset, first + i, first_row, steps, lowest)
         if (dense && columns[start + reach] - columns[start] == reach)
             ARG_WINDOW(1);
         else

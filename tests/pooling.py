@@ -88,7 +88,7 @@ class Problem:
         return AVG[self.rank](**{"input": self.input, **self.options, **changes})
 
     def taps(self) -> Any:
-        """For each tap in its order: its elements (..., C, *out), their flat indices or FILL, ABSENT."""
+        """For each tap: its elements (..., C, *out), their flat indices or FILL, ABSENT."""
         fill = np.asarray(0 if self.fill_value is None else self.fill_value)
         fill = fill.astype(self.input.dtype).reshape(-1, *(1,) * self.rank)
         flat = self.input.reshape(*self.input.shape[: -self.rank], -1)
@@ -104,7 +104,7 @@ class Problem:
             yield np.where(index >= 0, values, fill).astype(self.input.dtype), index
 
     def max_reference(self) -> tuple[Any, Any]:
-        """Values and indices: of equal elements the first, of NaNs the last, elements before the fill."""
+        """Values, indices: of equal elements the first, of NaNs the last, elements before fill."""
         with np.errstate(invalid="ignore"):
             return self._max_reference()
 
@@ -168,12 +168,14 @@ def problems(
     fill = None
     if any(side.mode == "constant" for side in sides):
         its = numbers(seed + 1, (channels,), dtype, kind, special)
-        fill = {"none": None, "scalar": its[0].item(), "per channel": its}[draw(st.sampled_from(fills))]
+        fill = {"none": None, "scalar": its[0].item(), "per channel": its}[
+            draw(st.sampled_from(fills))
+        ]
     return Problem(lay_out(values, layout), tuple(sides), fill, f"{kind}, {layout}, seed {seed}")
 
 
 def gamma(dtype: Any, terms: int) -> float:
-    """Relative error bound of a sum of `terms` and a division in the computing type, then rounding."""
+    """Relative error bound of a sum of `terms`, a division, then rounding."""
     unit = {"float64": 2.0**-53, "float32": 2.0**-24}.get(np.dtype(dtype).name, 2.0**-24)
     store = {"float16": 2.0**-11, "bfloat16": 2.0**-8}.get(np.dtype(dtype).name, 0.0)
     return math.expm1((terms + 2) * unit) + store

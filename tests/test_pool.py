@@ -45,7 +45,9 @@ def check_mean(problem, count_include_pad, divisor):
         total, size, count = problem.mean_reference(count_include_pad)
         count = divisor or count
         want = total / count
-        bound = gamma(got.dtype, np.prod([side.kernel for side in problem.sides])) * size / abs(count)
+        bound = (
+            gamma(got.dtype, np.prod([side.kernel for side in problem.sides])) * size / abs(count)
+        )
         bound += np.finfo(np.float16).smallest_subnormal if got.dtype == np.float16 else 0
         assert got.shape == want.shape
         assert got.dtype == problem.input.dtype
@@ -92,7 +94,7 @@ def test_mean_is_that_of_the_explicit_copy_bit_for_bit(instruction_set, problem)
 @given(problem=problems(), seed=st.integers(0, 9))
 def test_threads_do_not_change_bits(problem, seed):
     wide = np.repeat(np.repeat(problem.input, 5, axis=-1), 3, axis=-1 - problem.rank)
-    sides = problem.sides[:-1] + (replace(problem.sides[-1], size=wide.shape[-1]),)
+    sides = (*problem.sides[:-1], replace(problem.sides[-1], size=wide.shape[-1]))
     fill = problem.fill_value
     fill = np.repeat(fill, 3) if isinstance(fill, np.ndarray) else fill
     problem = Problem(wide, sides, fill)
@@ -139,10 +141,14 @@ def test_planes_beyond_two_to_the_31_have_their_indices(instruction_set):
 
 def test_fill_wins_only_where_it_is_larger():
     x = np.array([[[1.0, 3.0]]])
-    values, indices = ip.max_pool2d(x, 1, 1, padding=((0, 0), (1, 1)), fill_value=2.0, return_indices=True)
+    values, indices = ip.max_pool2d(
+        x, 1, 1, padding=((0, 0), (1, 1)), fill_value=2.0, return_indices=True
+    )
     np.testing.assert_array_equal(values, [[[2, 1, 3, 2]]])
     np.testing.assert_array_equal(indices, [[[-1, 0, 1, -1]]])
-    values, indices = ip.max_pool2d(x, (1, 2), 1, padding=((0, 0), (1, 1)), fill_value=3.0, return_indices=True)
+    values, indices = ip.max_pool2d(
+        x, (1, 2), 1, padding=((0, 0), (1, 1)), fill_value=3.0, return_indices=True
+    )
     np.testing.assert_array_equal(values, [[[3, 3, 3]]])
     np.testing.assert_array_equal(indices, [[[-1, 1, 1]]])
 

@@ -50,7 +50,8 @@ def test_backward_agrees_with_central_differences(problem):
         base, ends = problem.input, []
         for sign in (step, -step):
             problem.input = base + sign * direction
-            ends.append((upstream * pool()).sum() if name == "avg" else (upstream * np.maximum(pool(), -1e9)).sum())
+            y = pool()
+            ends.append((upstream * np.where(np.isinf(y), 0, y)).sum())
         problem.input = base
         numeric = (ends[0] - ends[1]) / (2 * step)
         scale = abs(upstream).sum() * (1 + base.size)

@@ -33,11 +33,23 @@ BAD = [
     ("avg_pool2d", T, "input", "int32", {"input": IMAGE.astype("int32")}),
     ("avg_pool2d", T, "count_include_pad", "None", {"count_include_pad": None}),
     ("avg_pool2d", V, "fill_value", "2", {"count_include_pad": False, "fill_value": 2}),
-    ("avg_pool2d", V, "padding_mode", "'wrap'", {"count_include_pad": False, "padding_mode": "wrap"}),
+    (
+        "avg_pool2d",
+        V,
+        "padding_mode",
+        "'wrap'",
+        {"count_include_pad": False, "padding_mode": "wrap"},
+    ),
     ("avg_pool2d", T, "divisor_override", "2.5", {"divisor_override": 2.5}),
     ("avg_pool2d", V, "divisor_override", "0", {"divisor_override": 0}),
     ("max_pool2d_backward", V, "grad_output", "(1, 4, 2, 2)", {"grad_output": IMAGE[..., :2, :2]}),
-    ("max_pool2d_backward", T, "input", "int32", {"grad_output": IMAGE, "input": IMAGE.astype("int32")}),
+    (
+        "max_pool2d_backward",
+        T,
+        "input",
+        "int32",
+        {"grad_output": IMAGE, "input": IMAGE.astype("int32")},
+    ),
     ("avg_pool2d_backward", T, "grad_output", "float64", {"grad_output": np.ones((1, 4, 3, 3))}),
 ]
 BAD_WINDOWS = [
@@ -52,7 +64,13 @@ BAD_WINDOWS = [
     ("global_avg_pool", V, "x", "(2, 3)", {"x": np.ones((2, 3))}),
     ("global_avg_pool", T, "input", "int64", {"x": np.ones((2, 3, 4), int)}),
     ("global_max_pool", V, "x", "(2, 3, 0)", {"x": np.ones((2, 3, 0))}),
-    ("adaptive_avg_pool2d", V, "output_size", "(1, 2, 3)", {"input": IMAGE, "output_size": (1, 2, 3)}),
+    (
+        "adaptive_avg_pool2d",
+        V,
+        "output_size",
+        "(1, 2, 3)",
+        {"input": IMAGE, "output_size": (1, 2, 3)},
+    ),
     ("adaptive_avg_pool2d", V, "output_size", "0", {"input": IMAGE, "output_size": 0}),
     ("adaptive_avg_pool2d", T, "output_size", "'2'", {"input": IMAGE, "output_size": "2"}),
 ]

@@ -28,7 +28,12 @@ def calls(draw):
     sizes = [draw(st.integers(2 * k, 2 * k + {1: 60, 2: 20, 3: 6}[rank])) for k in kernel]
     kind = draw(st.sampled_from(["normal", "small integers"]))
     special = draw(st.booleans())
-    return rank, options, dilation, numbers(draw(st.integers(0, 99)), (2, 3, *sizes), "float32", kind, special)
+    return (
+        rank,
+        options,
+        dilation,
+        numbers(draw(st.integers(0, 99)), (2, 3, *sizes), "float32", kind, special),
+    )
 
 
 @given(call=calls())
@@ -66,7 +71,9 @@ def test_adaptive_and_global_means_are_torchs(call, size):
     np.testing.assert_allclose(got, want.numpy(), rtol=1e-5, atol=1e-5)
     axes = tuple(range(2, x.ndim))
     np.testing.assert_allclose(ip.global_avg_pool(x), x.mean(axis=axes), rtol=1e-5, atol=1e-5)
-    np.testing.assert_array_equal(ip.global_max_pool(x, keepdims=True), x.max(axis=axes, keepdims=True))
+    np.testing.assert_array_equal(
+        ip.global_max_pool(x, keepdims=True), x.max(axis=axes, keepdims=True)
+    )
 
 
 @given(call=calls(), include=st.booleans())
@@ -99,7 +106,9 @@ def test_filters_are_scipys(instruction_set, mode, size):
     want = ndimage.maximum_filter(x, size, **theirs)
     np.testing.assert_array_equal(ip.max_pool2d(x[None], size, 1, **mine)[0], want)
     want = ndimage.uniform_filter(x, size, **theirs)
-    np.testing.assert_allclose(ip.avg_pool2d(x[None], size, 1, **mine)[0], want, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        ip.avg_pool2d(x[None], size, 1, **mine)[0], want, rtol=1e-12, atol=1e-12
+    )
     windows = ip.windows(x, size, **mine)
     median = windows.map(lambda block: np.median(block, axis=(-2, -1)))
     np.testing.assert_array_equal(median, ndimage.median_filter(x, size, **theirs))
