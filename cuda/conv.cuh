@@ -20,8 +20,7 @@ struct ConvParams {
 
 // P below is ConvParams, or PoolParams, which has the same fields where both need them.
 
-template <class X, class P>
-__device__ __forceinline__ X fill_value(const P &p, const X *fill_c, int32 c) {
+template <class X, class P> __device__ __forceinline__ X fill_value(const P &p, const X *fill_c, int32 c) {
     if (p.fill_per_channel)
         return fill_c[c];
     X value;
@@ -45,7 +44,6 @@ template <class P> __device__ __forceinline__ int64 output_offset(const P &p, Po
 }
 
 // Source index of tap k of output q along axis a, -1 for the fill, ABSENT past the padding.
-template <class P>
-__device__ __forceinline__ int32 source(const P &p, const int32 *table, int32 a, int32 q, int32 k) {
+template <class P> __device__ __forceinline__ int32 source(const P &p, const int32 *table, int32 a, int32 q, int32 k) {
     return table[p.table[a] + q * p.stride[a] + k * p.dilation[a]];
 }

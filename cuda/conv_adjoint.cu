@@ -17,8 +17,8 @@ __device__ __forceinline__ int32 window(const AdjointParams &p, int32 a, int32 v
 
 // All that the windows over virtual position (d, h, w) take from channel c.
 template <class Acc, class Y, class W>
-__device__ __forceinline__ Acc window_sum(const AdjointParams &p, const Y *y_oq, const W *w_kco,
-                                          int32 c, int32 group, int32 d, int32 h, int32 w) {
+__device__ __forceinline__ Acc window_sum(const AdjointParams &p, const Y *y_oq, const W *w_kco, int32 c, int32 group,
+                                          int32 d, int32 h, int32 w) {
     Acc sum = 0;
     int64 row = c - group * p.in_group;
 #pragma unroll 1
@@ -36,8 +36,7 @@ __device__ __forceinline__ Acc window_sum(const AdjointParams &p, const Y *y_oq,
 #pragma unroll 1
                 for (int32 j = 0; j < p.out_group; ++j) {
                     const int32 o = group * p.out_group + j;
-                    sum += widen<Acc>(y_o[o * p.y_channel]) *
-                           widen<Acc>(w_kco[row * p.packed_outputs + o]);
+                    sum += widen<Acc>(y_o[o * p.y_channel]) * widen<Acc>(w_kco[row * p.packed_outputs + o]);
                 }
             }
         }
@@ -77,11 +76,11 @@ __global__ void __launch_bounds__(256, 4)
                 for (int32 vh = first[1]; vh < last[1]; ++vh)
 #pragma unroll 1
                     for (int32 vw = first[2]; vw < last[2]; ++vw)
-                        sum += window_sum<Acc>(p, y_noq + n * p.y_batch, w_kco, c, group,
-                                               inverse[vd], inverse[vh], inverse[vw]);
+                        sum += window_sum<Acc>(p, y_noq + n * p.y_batch, w_kco, c, group, inverse[vd], inverse[vh],
+                                               inverse[vw]);
             if (p.has_bias)
                 sum += bias_c[c];
-            x_nci[n * p.x_batch + c * p.x_channel + at[0] * p.x_axis[0] + at[1] * p.x_axis[1] +
-                  at[2] * p.x_axis[2]] = Narrow<X>::from(sum);
+            x_nci[n * p.x_batch + c * p.x_channel + at[0] * p.x_axis[0] + at[1] * p.x_axis[1] + at[2] * p.x_axis[2]] =
+                Narrow<X>::from(sum);
         }
 }

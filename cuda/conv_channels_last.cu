@@ -54,8 +54,7 @@ __global__ void __launch_bounds__(256, 2)
                         Acc value[WINDOW];
 #pragma unroll
                         for (int j = 0; j < WINDOW; ++j)
-                            value[j] = widen<Acc>(
-                                outside || source_w[j] < 0 ? fill : x_w[source_w[j] * p.x_axis[2]]);
+                            value[j] = widen<Acc>(outside || source_w[j] < 0 ? fill : x_w[source_w[j] * p.x_axis[2]]);
 #pragma unroll
                         for (int kw = 0; kw < KERNEL; ++kw, w_k += step) {
                             const Acc weight = widen<Acc>(*w_k);
@@ -70,9 +69,7 @@ __global__ void __launch_bounds__(256, 2)
 #pragma unroll
                             for (int j = 0; j < COLS; ++j) {
                                 const int32 w = source(p, table, 2, min(w0 + j, p.out[2] - 1), kw);
-                                sum[j] +=
-                                    weight *
-                                    widen<Acc>(outside || w < 0 ? fill : x_w[w * p.x_axis[2]]);
+                                sum[j] += weight * widen<Acc>(outside || w < 0 ? fill : x_w[w * p.x_axis[2]]);
                             }
                         }
                     }

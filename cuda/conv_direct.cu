@@ -8,14 +8,13 @@
 // positions, y over output channels, z over the batch.
 
 template <class X, class W, class Acc, class Y>
-__global__ void __launch_bounds__(256, 4)
-    conv_direct(const X *__restrict__ x_ncq,     // IN
-                const W *__restrict__ w_kco,     // IN  packed
-                const Acc *__restrict__ bias_o,  // IN
-                const X *__restrict__ fill_c,    // IN  read if fill_per_channel
-                const int32 *__restrict__ table, // IN
-                Y *__restrict__ y_noq,           // OUT
-                const __grid_constant__ ConvParams p) {
+__global__ void __launch_bounds__(256, 4) conv_direct(const X *__restrict__ x_ncq,     // IN
+                                                      const W *__restrict__ w_kco,     // IN  packed
+                                                      const Acc *__restrict__ bias_o,  // IN
+                                                      const X *__restrict__ fill_c,    // IN  read if fill_per_channel
+                                                      const int32 *__restrict__ table, // IN
+                                                      Y *__restrict__ y_noq,           // OUT
+                                                      const __grid_constant__ ConvParams p) {
     const int64 q = static_cast<int64>(blockIdx.x) * 256 + threadIdx.x;
     if (q >= static_cast<int64>(p.out[0]) * p.out[1] * p.out[2])
         return;
@@ -38,10 +37,9 @@ __global__ void __launch_bounds__(256, 4)
 #pragma unroll 1
                         for (int32 kw = 0; kw < p.kernel[2]; ++kw) {
                             const int32 w = source(p, table, 2, at.at[2], kw);
-                            const X value =
-                                d < 0 || h < 0 || w < 0
-                                    ? outside
-                                    : x_q[d * p.x_axis[0] + h * p.x_axis[1] + w * p.x_axis[2]];
+                            const X value = d < 0 || h < 0 || w < 0
+                                                ? outside
+                                                : x_q[d * p.x_axis[0] + h * p.x_axis[1] + w * p.x_axis[2]];
                             sum += widen<Acc>(value) * widen<Acc>(w_kco[row]);
                             row += static_cast<int64>(p.in_group) * p.packed_outputs;
                         }

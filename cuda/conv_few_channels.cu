@@ -25,10 +25,7 @@ __global__ void __launch_bounds__(128, 2)
     const int32 rows = p.kernel[0] * p.kernel[1] * p.kernel[2] * p.in_group;
     for (int32 i = threadIdx.x; i < rows * OUTPUTS; i += 128) {
         const int32 row = i / OUTPUTS, o = i % OUTPUTS;
-        w_ko[i] =
-            o < outputs
-                ? widen<Acc>(w_kco[static_cast<int64>(row) * p.packed_outputs + first_out + o])
-                : Acc(0);
+        w_ko[i] = o < outputs ? widen<Acc>(w_kco[static_cast<int64>(row) * p.packed_outputs + first_out + o]) : Acc(0);
     }
     __syncthreads();
 
@@ -66,8 +63,7 @@ __global__ void __launch_bounds__(128, 2)
                         Acc value[PIXELS];
 #pragma unroll
                         for (int i = 0; i < PIXELS; ++i)
-                            value[i] =
-                                widen<Acc>(outside[i] ? fill : x_cq[from[i] + c * p.x_channel]);
+                            value[i] = widen<Acc>(outside[i] ? fill : x_cq[from[i] + c * p.x_channel]);
 #pragma unroll
                         for (int o = 0; o < OUTPUTS; ++o)
 #pragma unroll

@@ -21,8 +21,7 @@ template <class T> struct alignas(16) Quad {
     T at[4];
 };
 
-template <class T, class Acc, int BM, int BN, int BK, int TM, int TN, bool CHANNELS_LAST,
-          class Index>
+template <class T, class Acc, int BM, int BN, int BK, int TM, int TN, bool CHANNELS_LAST, class Index>
 __global__ void __launch_bounds__((BM / TM) * (BN / TN), 2)
     conv_gemm(const T *__restrict__ x_ncq,     // IN
               const T *__restrict__ w_kco,     // IN  packed
@@ -59,8 +58,7 @@ __global__ void __launch_bounds__((BM / TM) * (BN / TN), 2)
         for (int a = 0; a < 3; ++a)
             row_q[t][a] = q.at[a];
         if constexpr (!PADDED)
-            row_source[0][t] = n * p.x_batch +
-                               static_cast<int64>(q.at[0]) * p.stride[0] * p.x_axis[0] +
+            row_source[0][t] = n * p.x_batch + static_cast<int64>(q.at[0]) * p.stride[0] * p.x_axis[0] +
                                static_cast<int64>(q.at[1]) * p.stride[1] * p.x_axis[1] +
                                static_cast<int64>(q.at[2]) * p.stride[2] * p.x_axis[2];
     }
@@ -82,10 +80,9 @@ __global__ void __launch_bounds__((BM / TM) * (BN / TN), 2)
                     const int32 d = source(p, table, 0, row_q[t][0], kd);
                     const int32 h = source(p, table, 1, row_q[t][1], kh);
                     const int32 w = source(p, table, 2, row_q[t][2], kw);
-                    row_source[tap & 1][t] = d < 0 || h < 0 || w < 0
-                                                 ? OUTSIDE
-                                                 : row_n[t] * p.x_batch + d * p.x_axis[0] +
-                                                       h * p.x_axis[1] + w * p.x_axis[2];
+                    row_source[tap & 1][t] = d < 0 || h < 0 || w < 0 ? OUTSIDE
+                                                                     : row_n[t] * p.x_batch + d * p.x_axis[0] +
+                                                                           h * p.x_axis[1] + w * p.x_axis[2];
                 }
                 __syncthreads();
             }
@@ -99,8 +96,7 @@ __global__ void __launch_bounds__((BM / TM) * (BN / TN), 2)
             if (k < depth) {
                 if constexpr (PADDED) {
                     const int64 from = row_source[tap & 1][row];
-                    value = widen<Acc>(from == OUTSIDE ? fill_value(p, fill_c, k)
-                                                       : x_ncq[from + k * p.x_channel]);
+                    value = widen<Acc>(from == OUTSIDE ? fill_value(p, fill_c, k) : x_ncq[from + k * p.x_channel]);
                 } else {
                     value = widen<Acc>(x_ncq[row_source[0][row] + index[k]]);
                 }
@@ -119,8 +115,7 @@ __global__ void __launch_bounds__((BM / TM) * (BN / TN), 2)
 #pragma unroll
         for (int i = 0; i < A_LOADS; ++i) {
             const int32 e = t + i * THREADS;
-            a_km[buffer][CHANNELS_LAST ? e % BK : e / BM][CHANNELS_LAST ? e / BK : e % BM] =
-                a_next[i];
+            a_km[buffer][CHANNELS_LAST ? e % BK : e / BM][CHANNELS_LAST ? e / BK : e % BM] = a_next[i];
         }
 #pragma unroll
         for (int i = 0; i < B_LOADS; ++i) {
@@ -147,12 +142,10 @@ __global__ void __launch_bounds__((BM / TM) * (BN / TN), 2)
             Quad<Acc> a[TM / 4], b[TN / 4];
 #pragma unroll
             for (int i = 0; i < TM / 4; ++i)
-                a[i] = *reinterpret_cast<const Quad<Acc> *>(
-                    &a_km[buffer][k][tm + i * (BM / (TM / 4))]);
+                a[i] = *reinterpret_cast<const Quad<Acc> *>(&a_km[buffer][k][tm + i * (BM / (TM / 4))]);
 #pragma unroll
             for (int j = 0; j < TN / 4; ++j)
-                b[j] = *reinterpret_cast<const Quad<Acc> *>(
-                    &b_kn[buffer][k][tn + j * (BN / (TN / 4))]);
+                b[j] = *reinterpret_cast<const Quad<Acc> *>(&b_kn[buffer][k][tn + j * (BN / (TN / 4))]);
 #pragma unroll
             for (int i = 0; i < TM; ++i)
 #pragma unroll

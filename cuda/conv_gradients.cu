@@ -35,10 +35,11 @@ __global__ void __launch_bounds__(256, 4)
             const int32 w = table[p.table[2] + qw * p.stride[2] + kw * p.dilation[2]];
             Acc value = outside;
             if (d >= 0 && h >= 0 && w >= 0)
-                value = widen<Acc>(x_nci[n * p.x_batch + channel * p.x_channel + d * p.x_axis[0] +
-                                         h * p.x_axis[1] + w * p.x_axis[2]]);
-            sum += value * widen<Acc>(v_noq[n * p.y_batch + o * p.y_channel + qd * p.y_axis[0] +
-                                            qh * p.y_axis[1] + qw * p.y_axis[2]]);
+                value = widen<Acc>(
+                    x_nci[n * p.x_batch + channel * p.x_channel + d * p.x_axis[0] + h * p.x_axis[1] + w * p.x_axis[2]]);
+            sum += value *
+                   widen<Acc>(
+                       v_noq[n * p.y_batch + o * p.y_channel + qd * p.y_axis[0] + qh * p.y_axis[1] + qw * p.y_axis[2]]);
         }
         sum = block_sum(sum);
         if (threadIdx.x == 0)
@@ -48,18 +49,17 @@ __global__ void __launch_bounds__(256, 4)
 }
 
 template <class T, class Acc, class To>
-__global__ void __launch_bounds__(256, 4)
-    conv_bias_gradient(const T *__restrict__ v_noq, // IN
-                       To *__restrict__ bias_o,     // OUT
-                       const __grid_constant__ AdjointParams p) {
+__global__ void __launch_bounds__(256, 4) conv_bias_gradient(const T *__restrict__ v_noq, // IN
+                                                             To *__restrict__ bias_o,     // OUT
+                                                             const __grid_constant__ AdjointParams p) {
     const int64 positions = static_cast<int64>(p.out[0]) * p.out[1] * p.out[2];
     Acc sum = 0;
 #pragma unroll 1
     for (int64 i = threadIdx.x; i < p.batch * positions; i += 256) {
         const int64 n = i / positions, q = i - n * positions, row = q / p.out[2];
         const int32 qd = row / p.out[1], qh = row % p.out[1], qw = q - row * p.out[2];
-        sum += widen<Acc>(v_noq[n * p.y_batch + blockIdx.x * p.y_channel + qd * p.y_axis[0] +
-                                qh * p.y_axis[1] + qw * p.y_axis[2]]);
+        sum += widen<Acc>(
+            v_noq[n * p.y_batch + blockIdx.x * p.y_channel + qd * p.y_axis[0] + qh * p.y_axis[1] + qw * p.y_axis[2]]);
     }
     sum = block_sum(sum);
     if (threadIdx.x == 0)
@@ -67,12 +67,11 @@ __global__ void __launch_bounds__(256, 4)
 }
 
 template <class T, class Acc, class To>
-__global__ void __launch_bounds__(256, 4)
-    conv_fill_gradient(const T *__restrict__ v_noq,     // IN
-                       const T *__restrict__ w_kco,     // IN  packed
-                       const int32 *__restrict__ table, // IN
-                       To *__restrict__ fill_c,         // OUT
-                       const __grid_constant__ AdjointParams p) {
+__global__ void __launch_bounds__(256, 4) conv_fill_gradient(const T *__restrict__ v_noq,     // IN
+                                                             const T *__restrict__ w_kco,     // IN  packed
+                                                             const int32 *__restrict__ table, // IN
+                                                             To *__restrict__ fill_c,         // OUT
+                                                             const __grid_constant__ AdjointParams p) {
     const int32 c = blockIdx.x, group = c / p.in_group;
     const int64 positions = static_cast<int64>(p.out[0]) * p.out[1] * p.out[2];
     Acc sum = 0;
@@ -80,8 +79,7 @@ __global__ void __launch_bounds__(256, 4)
     for (int64 i = threadIdx.x; i < p.batch * positions; i += 256) {
         const int64 n = i / positions, q = i - n * positions, row = q / p.out[2];
         const int32 qd = row / p.out[1], qh = row % p.out[1], qw = q - row * p.out[2];
-        const T *v_o =
-            v_noq + n * p.y_batch + qd * p.y_axis[0] + qh * p.y_axis[1] + qw * p.y_axis[2];
+        const T *v_o = v_noq + n * p.y_batch + qd * p.y_axis[0] + qh * p.y_axis[1] + qw * p.y_axis[2];
         int64 k = c - group * p.in_group;
 #pragma unroll 1
         for (int32 kd = 0; kd < p.kernel[0]; ++kd) {
@@ -97,8 +95,7 @@ __global__ void __launch_bounds__(256, 4)
 #pragma unroll 1
                     for (int32 j = 0; j < p.out_group; ++j) {
                         const int32 o = group * p.out_group + j;
-                        sum += widen<Acc>(v_o[o * p.y_channel]) *
-                               widen<Acc>(w_kco[k * p.packed_outputs + o]);
+                        sum += widen<Acc>(v_o[o * p.y_channel]) * widen<Acc>(w_kco[k * p.packed_outputs + o]);
                     }
                 }
             }

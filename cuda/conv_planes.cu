@@ -9,14 +9,13 @@
 // Parallel: x over tiles and depth, y over output channels, z over the batch.
 
 template <class T, class Acc, int COLS, int ROWS, int KERNEL>
-__global__ void __launch_bounds__(256, 2)
-    conv_planes(const T *__restrict__ x_ncq,     // IN
-                const T *__restrict__ w_kco,     // IN  packed
-                const Acc *__restrict__ bias_o,  // IN
-                const T *__restrict__ fill_c,    // IN  read if fill_per_channel
-                const int32 *__restrict__ table, // IN
-                T *__restrict__ y_noq,           // OUT
-                const __grid_constant__ ConvParams p) {
+__global__ void __launch_bounds__(256, 2) conv_planes(const T *__restrict__ x_ncq,     // IN
+                                                      const T *__restrict__ w_kco,     // IN  packed
+                                                      const Acc *__restrict__ bias_o,  // IN
+                                                      const T *__restrict__ fill_c,    // IN  read if fill_per_channel
+                                                      const int32 *__restrict__ table, // IN
+                                                      T *__restrict__ y_noq,           // OUT
+                                                      const __grid_constant__ ConvParams p) {
     extern __shared__ __align__(16) unsigned char dynamic_shared[];
     const int32 tile_h = blockDim.y * ROWS, tile_w = blockDim.x * COLS;
     const int32 in_h = (tile_h - 1) * p.stride[1] + (p.kernel[1] - 1) * p.dilation[1] + 1;
@@ -59,12 +58,10 @@ __global__ void __launch_bounds__(256, 2)
 #pragma unroll 1
                         for (int32 j = tx; j < in_w; j += blockDim.x) {
                             const int32 virtual_w = w0 * p.stride[2] + j;
-                            const int32 w =
-                                virtual_w < reach_w ? table[p.table[2] + virtual_w] : -1;
+                            const int32 w = virtual_w < reach_w ? table[p.table[2] + virtual_w] : -1;
                             const bool outside = d < 0 || h < 0 || w < 0;
-                            tile[i * in_w + j] = widen<Acc>(
-                                outside ? fill
-                                        : x_q[d * p.x_axis[0] + h * p.x_axis[1] + w * p.x_axis[2]]);
+                            tile[i * in_w + j] =
+                                widen<Acc>(outside ? fill : x_q[d * p.x_axis[0] + h * p.x_axis[1] + w * p.x_axis[2]]);
                         }
                     }
                     __syncthreads();
@@ -74,8 +71,7 @@ __global__ void __launch_bounds__(256, 2)
                             Acc column[ROWS + KERNEL - 1];
 #pragma unroll
                             for (int r = 0; r < ROWS + KERNEL - 1; ++r)
-                                column[r] = tile[(ty * ROWS + r) * in_w + tx * p.stride[2] +
-                                                 kw * p.dilation[2]];
+                                column[r] = tile[(ty * ROWS + r) * in_w + tx * p.stride[2] + kw * p.dilation[2]];
 #pragma unroll
                             for (int kh = 0; kh < KERNEL; ++kh)
 #pragma unroll
@@ -92,10 +88,8 @@ __global__ void __launch_bounds__(256, 2)
                                 for (int r = 0; r < ROWS; ++r)
 #pragma unroll
                                     for (int s = 0; s < COLS; ++s) {
-                                        const int32 i =
-                                            (ty * ROWS + r) * p.stride[1] + kh * p.dilation[1];
-                                        const int32 j = (tx + s * blockDim.x) * p.stride[2] +
-                                                        kw * p.dilation[2];
+                                        const int32 i = (ty * ROWS + r) * p.stride[1] + kh * p.dilation[1];
+                                        const int32 j = (tx + s * blockDim.x) * p.stride[2] + kw * p.dilation[2];
                                         sum[r][s] += weight * tile[i * in_w + j];
                                     }
                             }

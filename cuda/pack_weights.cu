@@ -13,8 +13,7 @@ struct PackParams {
 
 template <class From, class To>
 __global__ void __launch_bounds__(256)
-    pack_weights(const From *__restrict__ w_ock, To *__restrict__ w_kco,
-                 const __grid_constant__ PackParams p) {
+    pack_weights(const From *__restrict__ w_ock, To *__restrict__ w_kco, const __grid_constant__ PackParams p) {
     const int64 i = static_cast<int64>(blockIdx.x) * 256 + threadIdx.x;
     const int64 row = i / p.packed_outputs, tap = row / p.inputs;
     const int32 o = i - row * p.packed_outputs, c = row - tap * p.inputs;
@@ -24,7 +23,6 @@ __global__ void __launch_bounds__(256)
         return;
     To value = To();
     if (o < p.outputs)
-        value = widen<To>(w_ock[o * p.w_out + c * p.w_in + kd * p.w_axis[0] + kh * p.w_axis[1] +
-                                kw * p.w_axis[2]]);
+        value = widen<To>(w_ock[o * p.w_out + c * p.w_in + kd * p.w_axis[0] + kh * p.w_axis[1] + kw * p.w_axis[2]]);
     w_kco[i] = value;
 }

@@ -18,18 +18,15 @@ struct PoolParams {
 };
 
 // Whether a takes the place of b as the maximum.
-template <class Acc> __device__ __forceinline__ bool replaces(Acc a, Acc b) {
-    return a > b || a != a;
-}
+template <class Acc> __device__ __forceinline__ bool replaces(Acc a, Acc b) { return a > b || a != a; }
 
 template <class T, class Acc>
-__global__ void __launch_bounds__(256, 4)
-    pool_largest(const T *__restrict__ x_ncq,     // IN
-                 const T *__restrict__ fill_c,    // IN  read if fill_per_channel
-                 const int32 *__restrict__ table, // IN
-                 T *__restrict__ y_ncq,           // OUT
-                 int64 *__restrict__ index_ncq,   // OUT  or null
-                 const __grid_constant__ PoolParams p) {
+__global__ void __launch_bounds__(256, 4) pool_largest(const T *__restrict__ x_ncq,     // IN
+                                                       const T *__restrict__ fill_c,    // IN  read if fill_per_channel
+                                                       const int32 *__restrict__ table, // IN
+                                                       T *__restrict__ y_ncq,           // OUT
+                                                       int64 *__restrict__ index_ncq,   // OUT  or null
+                                                       const __grid_constant__ PoolParams p) {
     const int64 q = static_cast<int64>(blockIdx.x) * 256 + threadIdx.x;
     if (q >= static_cast<int64>(p.out[0]) * p.out[1] * p.out[2])
         return;
@@ -55,8 +52,7 @@ __global__ void __launch_bounds__(256, 4)
                             padded |= d != ABSENT && h != ABSENT && w != ABSENT;
                             continue;
                         }
-                        const Acc value =
-                            widen<Acc>(x_q[d * p.x_axis[0] + h * p.x_axis[1] + w * p.x_axis[2]]);
+                        const Acc value = widen<Acc>(x_q[d * p.x_axis[0] + h * p.x_axis[1] + w * p.x_axis[2]]);
                         if (index < 0 || replaces(value, best)) {
                             best = value;
                             index = (static_cast<int64>(d) * p.size[1] + h) * p.size[2] + w;
@@ -78,12 +74,11 @@ __global__ void __launch_bounds__(256, 4)
 }
 
 template <class T, class Acc>
-__global__ void __launch_bounds__(256, 4)
-    pool_mean(const T *__restrict__ x_ncq,     // IN
-              const T *__restrict__ fill_c,    // IN  read if fill_per_channel
-              const int32 *__restrict__ table, // IN
-              T *__restrict__ y_ncq,           // OUT
-              const __grid_constant__ PoolParams p) {
+__global__ void __launch_bounds__(256, 4) pool_mean(const T *__restrict__ x_ncq,     // IN
+                                                    const T *__restrict__ fill_c,    // IN  read if fill_per_channel
+                                                    const int32 *__restrict__ table, // IN
+                                                    T *__restrict__ y_ncq,           // OUT
+                                                    const __grid_constant__ PoolParams p) {
     const int64 q = static_cast<int64>(blockIdx.x) * 256 + threadIdx.x;
     if (q >= static_cast<int64>(p.out[0]) * p.out[1] * p.out[2])
         return;
@@ -109,9 +104,7 @@ __global__ void __launch_bounds__(256, 4)
                             continue;
                         const bool inside = d >= 0 && h >= 0 && w >= 0;
                         count += inside || p.count_pad;
-                        sum += widen<Acc>(
-                            inside ? x_q[d * p.x_axis[0] + h * p.x_axis[1] + w * p.x_axis[2]]
-                                   : outside);
+                        sum += widen<Acc>(inside ? x_q[d * p.x_axis[0] + h * p.x_axis[1] + w * p.x_axis[2]] : outside);
                     }
                 }
             }

@@ -20,9 +20,7 @@ struct bfloat16 {
     uint16 bits;
 };
 
-template <class Acc, class T> __device__ __forceinline__ Acc widen(T value) {
-    return static_cast<Acc>(value);
-}
+template <class Acc, class T> __device__ __forceinline__ Acc widen(T value) { return static_cast<Acc>(value); }
 
 template <> __device__ __forceinline__ float32 widen<float32, float16>(float16 value) {
     return half_bits_to_float(value.bits);
@@ -33,15 +31,11 @@ template <> __device__ __forceinline__ float32 widen<float32, bfloat16>(bfloat16
 }
 
 template <class T> struct Narrow {
-    template <class Acc> static __device__ __forceinline__ T from(Acc value) {
-        return static_cast<T>(value);
-    }
+    template <class Acc> static __device__ __forceinline__ T from(Acc value) { return static_cast<T>(value); }
 };
 
 template <> struct Narrow<float16> {
-    static __device__ __forceinline__ float16 from(float32 value) {
-        return float16{float_to_half_bits(value)};
-    }
+    static __device__ __forceinline__ float16 from(float32 value) { return float16{float_to_half_bits(value)}; }
 };
 
 // Round to nearest even in integers: the instruction for it begins with sm_80.

@@ -15,8 +15,8 @@ from ._geometry import Axis
 
 if TYPE_CHECKING:
     from ._geometry import ConvGeometry
+    from ._geometry_pool import PoolGeometry
     from ._geometry_transpose import TransposeGeometry
-    from ._pool_geometry import PoolGeometry
 
     Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -16,7 +16,7 @@ from ._numpy import as_five, raw, whole
 
 if TYPE_CHECKING:
     from ._geometry import Axis
-    from ._pool_geometry import PoolGeometry
+    from ._geometry_pool import PoolGeometry
 
     Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._backend import as_array, operation_of
-from ._pool_geometry import avg_pool_geometry
+from ._geometry_pool import avg_pool_geometry
 from .padded.array import PaddedArray
 
 

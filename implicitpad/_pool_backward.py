@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ._backend import as_array, operation_of
-from ._pool_geometry import (
+from ._geometry_pool import (
     PoolGeometry,
     avg_pool_geometry,
     check_floating,

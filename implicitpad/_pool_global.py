@@ -9,7 +9,7 @@ import numpy as np
 from ._arguments import arithmetic, integer
 from ._backend import as_array, backend_of
 from ._geometry import check_input
-from ._pool_geometry import check_floating, check_plane, flag
+from ._geometry_pool import check_floating, check_plane, flag
 from .padded.array import PaddedArray
 
 

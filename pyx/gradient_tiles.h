@@ -25,18 +25,18 @@ INLINE void NAME(weight_tile)(const int terms, const ELEMENT *dy, const ELEMENT 
     }
     UNROLL for (int j = 0; j < terms; j++) UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) {
         vstore(line, acc[v][j]);
-        for (int l = 0; l < LANES; l++) sums[j * CHANNELS + v * LANES + l] += (double)line[l];
+        for (int l = 0; l < LANES; l++)
+            sums[j * CHANNELS + v * LANES + l] += (double)line[l];
     }
 }
 
-#define WEIGHT_TILE(terms)                                                                                \
-    static NOINLINE void NAME(weight_tile_##terms)(const void *dy, const void *panel, const int32_t *row_slot, \
-                                                   int rows, int pixels, const int32_t *offset, double *sums) { \
-        NAME(weight_tile)(terms, dy, panel, row_slot, rows, pixels, offset, sums);                        \
+#define WEIGHT_TILE(terms)                                                                                             \
+    static NOINLINE void NAME(weight_tile_##terms)(const void *dy, const void *panel, const int32_t *row_slot,         \
+                                                   int rows, int pixels, const int32_t *offset, double *sums) {        \
+        NAME(weight_tile)(terms, dy, panel, row_slot, rows, pixels, offset, sums);                                     \
     }
 #if TILE_PIXELS == 14
-#define EACH_WEIGHT_TILE(F)                                                                               \
-    F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14)
+#define EACH_WEIGHT_TILE(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14)
 #else
 #define EACH_WEIGHT_TILE(F) F(1) F(2) F(3) F(4) F(5) F(6)
 #endif
@@ -57,9 +57,8 @@ static void NAME(unpack_sums)(const double *sums, int terms, int rows, void *gra
                 square[i] = vload(line);
             }
             transpose(square);
-            UNROLL for (int i = 0; i < LANES; i++)
-                if (i < count)
-                    store_first(out + (k + i) * row_stride + t, square[i], length);
+            UNROLL for (int i = 0; i < LANES; i++) if (i < count)
+                store_first(out + (k + i) * row_stride + t, square[i], length);
         }
     }
 }

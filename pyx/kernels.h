@@ -29,17 +29,28 @@
 #include <stdint.h>
 
 enum {
-    PARTIAL_TERMS = 256,   /* terms of one partial sum: keeps the rounding error near sqrt(256) units */
+    PARTIAL_TERMS = 256, /* terms of one partial sum: keeps the rounding error near sqrt(256) units */
     MAX_TILE_PIXELS = 14,
     MAX_PIXEL_VECTORS = 8,
     CHANNEL_VECTORS = 2,
-    PANEL_SLACK = 16 * MAX_PIXEL_VECTORS   /* elements readable past a panel: unused lanes of a tile */
+    PANEL_SLACK = 16 * MAX_PIXEL_VECTORS /* elements readable past a panel: unused lanes of a tile */
 };
 
 /* What an input holds (storage), what is computed with it (element), and what an output holds: the
  * element as it is, or a float rounded to 16 bits. */
 enum storage {
-    FLOAT32, FLOAT64, FLOAT16, BFLOAT16, INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64,
+    FLOAT32,
+    FLOAT64,
+    FLOAT16,
+    BFLOAT16,
+    INT8,
+    UINT8,
+    INT16,
+    UINT16,
+    INT32,
+    UINT32,
+    INT64,
+    UINT64,
     STORAGES
 };
 enum element { F32, F64, I32, I64, ELEMENTS };
@@ -53,8 +64,8 @@ typedef struct {
 
 /* IN  source: position 0 of the row, or NULL if the whole row lies in the padding;
  *     stride: bytes from one position to the next; fill: one element.   OUT row */
-typedef void load_row_function(void *row, const char *source, ptrdiff_t stride, const panel_run *runs,
-                               int n_runs, const void *fill);
+typedef void load_row_function(void *row, const char *source, ptrdiff_t stride, const panel_run *runs, int n_runs,
+                               const void *fill);
 
 /* IN values: `length` elements.  OUT target, `stride` bytes apart. */
 typedef void store_row_function(char *target, ptrdiff_t stride, const void *values, ptrdiff_t length);
@@ -70,25 +81,24 @@ typedef void channel_tile_function(const void *panel, ptrdiff_t channel_stride, 
 
 /* `pixels` consecutive outputs of as many channels as the function is for.
  * IN weights[channels][taps][width], bias[width]   OUT out[k * out_channel + pixel] */
-typedef void pixel_tile_function(const void *panel, ptrdiff_t channel_stride, const int32_t *tap_offset,
-                                 int channels, int taps, const void *weights, const void *bias, void *out,
-                                 ptrdiff_t out_channel, int pixels);
+typedef void pixel_tile_function(const void *panel, ptrdiff_t channel_stride, const int32_t *tap_offset, int channels,
+                                 int taps, const void *weights, const void *bias, void *out, ptrdiff_t out_channel,
+                                 int pixels);
 
 /* IN weights[width][terms] (rows `row_stride` elements apart; rows >= `rows` count as zero)
  * OUT packed[terms][width] */
-typedef void pack_weights_function(void *packed, const void *weights, ptrdiff_t row_stride, int rows,
-                                   ptrdiff_t terms, int width);
+typedef void pack_weights_function(void *packed, const void *weights, ptrdiff_t row_stride, int rows, ptrdiff_t terms,
+                                   int width);
 
 /* Winograd's F(m x m, 3x3), documented in winograd.h. */
 typedef struct {
     int tile; /* m */
     void (*input)(const void *panel, const int32_t *tap_offset, void *transformed, ptrdiff_t stride, int tiles);
     void (*weights)(const void *packed, void *transformed, ptrdiff_t channels, int width);
-    int (*output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out,
-                  ptrdiff_t out_row, int rows, int pixels);
-    void (*direct)(const void *panel, ptrdiff_t channel_stride, ptrdiff_t depth_stride,
-                   const int32_t *tap_offset, int channels, int depth, const void *weights, const void *bias,
-                   int row, int column, void *out);
+    int (*output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out, ptrdiff_t out_row,
+                  int rows, int pixels);
+    void (*direct)(const void *panel, ptrdiff_t channel_stride, ptrdiff_t depth_stride, const int32_t *tap_offset,
+                   int channels, int depth, const void *weights, const void *bias, int row, int column, void *out);
 } winograd_kernels;
 
 /* row[i * n + r] = values[r * pitch + i] for r < n and i < pixels. */
@@ -109,7 +119,7 @@ typedef struct {
     pixel_tile_function *pixel_tile[4][MAX_PIXEL_VECTORS + 1];   /* [log2 channels][vectors] */
     pack_weights_function *pack_weights;
     const winograd_kernels *winograd[2]; /* m = 2, 4; NULL for integers: not exact in them */
-    const gradient_kernels *gradient; /* NULL for integers */
+    const gradient_kernels *gradient;    /* NULL for integers */
     interleave_function *interleave_rows;
 } element_kernels;
 

@@ -5,9 +5,9 @@
 #define ISA avx512
 #define VECTOR_BYTES 64
 #define TILE_PIXELS 14
-#define USABLE                                                                                            \
-    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&                           \
-     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+#define USABLE                                                                                                         \
+    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&  \
+     __builtin_cpu_supports("avx512vl"))
 #include "kernel_set.h"
 const kernel_set *const implicitpad_avx512 = &the_set_avx512;
 #else

@@ -17,8 +17,8 @@ INLINE int NAME(partial_channels)(int taps) { return taps < PARTIAL_TERMS ? PART
 
 INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *panel, ptrdiff_t channel_stride,
                                ptrdiff_t row_stride, const int32_t *tap_offset, int channels, int taps,
-                               const ELEMENT *weights, const ELEMENT *bias, ELEMENT *out,
-                               ptrdiff_t out_channel, ptrdiff_t out_row, int out_channels) {
+                               const ELEMENT *weights, const ELEMENT *bias, ELEMENT *out, ptrdiff_t out_channel,
+                               ptrdiff_t out_row, int out_channels) {
     const int n = rows * pixels;
     const int chunk = NAME(partial_channels)(taps);
     vector acc[CHANNEL_VECTORS][TILE_PIXELS], total[CHANNEL_VECTORS][TILE_PIXELS];
@@ -40,7 +40,8 @@ INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *
             }
         }
         if (first > 0)
-            UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < n; i++) acc[v][i] += total[v][i];
+            UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < n; i++) acc[v][i] +=
+                total[v][i];
         if (last == channels)
             break;
         UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < n; i++) total[v][i] = acc[v][i];
@@ -98,41 +99,43 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
     }
 }
 
-#define CHANNEL_TILE(rows, pixels)                                                                        \
-    static NOINLINE void NAME(channel_tile_##rows##_##pixels)(                                            \
-        const void *panel, ptrdiff_t channel_stride, ptrdiff_t row_stride, const int32_t *tap_offset,     \
-        int channels, int taps, const void *weights, const void *bias, void *out, ptrdiff_t out_channel,  \
-        ptrdiff_t out_row, int out_channels) {                                                            \
-        NAME(channel_tile)(rows, pixels, panel, channel_stride, row_stride, tap_offset, channels, taps,   \
-                           weights, bias, out, out_channel, out_row, out_channels);                       \
+#define CHANNEL_TILE(rows, pixels)                                                                                     \
+    static NOINLINE void NAME(channel_tile_##rows##_##pixels)(                                                         \
+        const void *panel, ptrdiff_t channel_stride, ptrdiff_t row_stride, const int32_t *tap_offset, int channels,    \
+        int taps, const void *weights, const void *bias, void *out, ptrdiff_t out_channel, ptrdiff_t out_row,          \
+        int out_channels) {                                                                                            \
+        NAME(channel_tile)(rows, pixels, panel, channel_stride, row_stride, tap_offset, channels, taps, weights, bias, \
+                           out, out_channel, out_row, out_channels);                                                   \
     }
-#define PIXEL_TILE(width, vectors)                                                                        \
-    static NOINLINE void NAME(pixel_tile_##width##_##vectors)(                                            \
-        const void *panel, ptrdiff_t channel_stride, const int32_t *tap_offset, int channels, int taps,   \
-        const void *weights, const void *bias, void *out, ptrdiff_t out_channel, int pixels) {            \
-        NAME(pixel_tile)(width, vectors, panel, channel_stride, tap_offset, channels, taps, weights,      \
-                         bias, out, out_channel, pixels);                                                 \
+#define PIXEL_TILE(width, vectors)                                                                                     \
+    static NOINLINE void NAME(pixel_tile_##width##_##vectors)(                                                         \
+        const void *panel, ptrdiff_t channel_stride, const int32_t *tap_offset, int channels, int taps,                \
+        const void *weights, const void *bias, void *out, ptrdiff_t out_channel, int pixels) {                         \
+        NAME(pixel_tile)(width, vectors, panel, channel_stride, tap_offset, channels, taps, weights, bias, out,        \
+                         out_channel, pixels);                                                                         \
     }
 #if TILE_PIXELS == 14
-#define EACH_CHANNEL_TILE(F)                                                                              \
-    F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) F(1, 9) F(1, 10) F(1, 11) F(1, 12)    \
-        F(1, 13) F(1, 14) F(2, 2) F(2, 3) F(2, 4) F(2, 5) F(2, 6) F(2, 7)
-#define EACH_PIXEL_TILE(F)                                                                                \
-    F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) F(2, 1) F(2, 2) F(2, 3) F(2, 4)       \
-        F(2, 5) F(2, 6) F(2, 7) F(2, 8) F(4, 1) F(4, 2) F(4, 3) F(4, 4) F(4, 5) F(8, 1) F(8, 2) F(8, 3)
+#define EACH_CHANNEL_TILE(F)                                                                                           \
+    F(1, 1)                                                                                                            \
+    F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) F(1, 9) F(1, 10) F(1, 11) F(1, 12) F(1, 13) F(1, 14)       \
+        F(2, 2) F(2, 3) F(2, 4) F(2, 5) F(2, 6) F(2, 7)
+#define EACH_PIXEL_TILE(F)                                                                                             \
+    F(1, 1)                                                                                                            \
+    F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) F(2, 1) F(2, 2) F(2, 3) F(2, 4) F(2, 5) F(2, 6) F(2, 7)    \
+        F(2, 8) F(4, 1) F(4, 2) F(4, 3) F(4, 4) F(4, 5) F(8, 1) F(8, 2) F(8, 3)
 #define PIXEL_VECTORS {8, 8, 5, 3}
 #else
 #define EACH_CHANNEL_TILE(F) F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(2, 2) F(2, 3)
-#define EACH_PIXEL_TILE(F)                                                                                \
-    F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) F(2, 1) F(2, 2) F(2, 3) F(2, 4)       \
-        F(4, 1) F(4, 2) F(4, 3)
+#define EACH_PIXEL_TILE(F)                                                                                             \
+    F(1, 1)                                                                                                            \
+    F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) F(2, 1) F(2, 2) F(2, 3) F(2, 4) F(4, 1) F(4, 2) F(4, 3)
 #define PIXEL_VECTORS {8, 4, 3, 0}
 #endif
 EACH_CHANNEL_TILE(CHANNEL_TILE)
 EACH_PIXEL_TILE(PIXEL_TILE)
 
-static void NAME(pack_weights)(void *packed, const void *weights, ptrdiff_t row_stride, int rows,
-                               ptrdiff_t terms, int width) {
+static void NAME(pack_weights)(void *packed, const void *weights, ptrdiff_t row_stride, int rows, ptrdiff_t terms,
+                               int width) {
     ELEMENT *p = packed;
     const ELEMENT *w = weights;
     if (width % LANES == 0 && rows == width) {
@@ -170,7 +173,8 @@ static void NAME(interleave_rows)(void *row, const void *values, ptrdiff_t pitch
             vstore(out + 2 * done + LANES, b);
         }
     for (int r = 0; r < n; r++)
-        for (int i = done; i < pixels; i++) out[(ptrdiff_t)i * n + r] = v[r * pitch + i];
+        for (int i = done; i < pixels; i++)
+            out[(ptrdiff_t)i * n + r] = v[r * pitch + i];
 }
 
 #if ELEMENT_FLOATS

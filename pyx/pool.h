@@ -24,13 +24,13 @@ enum { POOL_SLACK = 32 }; /* elements readable past a row, and past a line for e
 
 /* OUT line[i] = op over r of rows[r][i * steps[r]], i < n. unit: all steps are 1.
  * Nothing outside these elements is read. */
-typedef void pool_columns_function(void *line, const void *const *rows, const ptrdiff_t *steps, int n_rows,
-                                   int unit, int n);
+typedef void pool_columns_function(void *line, const void *const *rows, const ptrdiff_t *steps, int n_rows, int unit,
+                                   int n);
 
 /* OUT out[i] = op over k of line[i * stride + tap_offset[k]], i < n.
  * A sum is divided by scale * count[i]. */
-typedef void pool_windows_function(void *out, const void *line, int n, int stride, const int32_t *tap_offset,
-                                   int taps, const void *count, double scale);
+typedef void pool_windows_function(void *out, const void *line, int n, int stride, const int32_t *tap_offset, int taps,
+                                   const void *count, double scale);
 
 /* Maximum and its index over all taps of a window; of equal elements the first, of NaNs the last.
  *
@@ -40,9 +40,9 @@ typedef void pool_windows_function(void *out, const void *line, int n, int strid
  *     row_index[r]: what to add to it for row r;
  *     first[i]: index that output i has if all its taps hold `lowest`, less first_row; -1: none
  * Indices are signed integers of the size of an element; `index` has room for a whole last vector. */
-typedef void pool_arg_function(void *out, void *index, const void *const *rows, const int64_t *row_index,
-                               int n_rows, const void *columns, int n, int stride, int dense,
-                               const int32_t *tap_offset, int taps, const void *first, int64_t first_row, const void *lowest);
+typedef void pool_arg_function(void *out, void *index, const void *const *rows, const int64_t *row_index, int n_rows,
+                               const void *columns, int n, int stride, int dense, const int32_t *tap_offset, int taps,
+                               const void *first, int64_t first_row, const void *lowest);
 
 /* Let the padding win where it is larger than the maximum: out[i] = fill, index[i] = -1.
  * IN padded[i]: whether output i has padding; NULL: all have. */
@@ -65,7 +65,6 @@ typedef struct {
 } pool_set;
 
 /* NULL where this build has none. */
-extern const pool_set *const implicitpad_pool_avx512, *const implicitpad_pool_avx2,
-    *const implicitpad_pool_baseline;
+extern const pool_set *const implicitpad_pool_avx512, *const implicitpad_pool_avx2, *const implicitpad_pool_baseline;
 
 #endif

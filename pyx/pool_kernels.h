@@ -69,9 +69,7 @@ INLINE mask exceeds(vector b, vector a) {
 }
 INLINE ivector select_index(mask m, ivector b, ivector a) { return (m & b) | (~m & a); }
 #endif
-INLINE vector select(mask m, vector b, vector a) {
-    return (vector)select_index(m, (ivector)b, (ivector)a);
-}
+INLINE vector select(mask m, vector b, vector a) { return (vector)select_index(m, (ivector)b, (ivector)a); }
 #endif
 
 /* The maximum, where a came first. */
@@ -94,8 +92,7 @@ INLINE ELEMENT NAME(combine_one)(const int sum, ELEMENT a, ELEMENT b) {
     return sum ? a + b : b > a || IS_NAN(b) ? b : a;
 }
 
-INLINE void NAME(columns)(const int sum, const int n_rows, ELEMENT *line, const ELEMENT *const *rows,
-                          int n) {
+INLINE void NAME(columns)(const int sum, const int n_rows, ELEMENT *line, const ELEMENT *const *rows, int n) {
     int i = 0;
     for (; i + 4 * LANES <= n; i += 4 * LANES) {
         vector t[4];
@@ -111,13 +108,15 @@ INLINE void NAME(columns)(const int sum, const int n_rows, ELEMENT *line, const 
             i = n - LANES; /* the last vector overlaps the one before */
         }
         vector t = vload(rows[0] + i);
-        for (int r = 1; r < n_rows; r++) t = NAME(combine)(sum, t, vload(rows[r] + i));
+        for (int r = 1; r < n_rows; r++)
+            t = NAME(combine)(sum, t, vload(rows[r] + i));
         vstore(line + i, t);
         i += LANES;
     }
     for (; i < n; i++) {
         ELEMENT t = rows[0][i];
-        for (int r = 1; r < n_rows; r++) t = NAME(combine_one)(sum, t, rows[r][i]);
+        for (int r = 1; r < n_rows; r++)
+            t = NAME(combine_one)(sum, t, rows[r][i]);
         line[i] = t;
     }
 }
@@ -129,9 +128,9 @@ INLINE vector NAME(odd)(vector a, vector b) { return (void)a, b; }
 #else
 #undef EVERY_SECOND
 #if LANES == 16
-#define EVERY_SECOND(o)                                                                                   \
-    o, 2 + o, 4 + o, 6 + o, 8 + o, 10 + o, 12 + o, 14 + o, 16 + o, 18 + o, 20 + o, 22 + o, 24 + o,        \
-        26 + o, 28 + o, 30 + o
+#define EVERY_SECOND(o)                                                                                                \
+    o, 2 + o, 4 + o, 6 + o, 8 + o, 10 + o, 12 + o, 14 + o, 16 + o, 18 + o, 20 + o, 22 + o, 24 + o, 26 + o, 28 + o,     \
+        30 + o
 #elif LANES == 8
 #define EVERY_SECOND(o) o, 2 + o, 4 + o, 6 + o, 8 + o, 10 + o, 12 + o, 14 + o
 #elif LANES == 4
@@ -195,8 +194,7 @@ INLINE vector NAME(window)(const int sum, const int stride, const int dense, con
 }
 
 INLINE void NAME(windows)(const int sum, const int stride, const int dense, const int taps, ELEMENT *out,
-                          const ELEMENT *line, int n, const int32_t *tap_offset, const ELEMENT *count,
-                          ELEMENT scale) {
+                          const ELEMENT *line, int n, const int32_t *tap_offset, const ELEMENT *count, ELEMENT scale) {
     const vector s = broadcast(scale);
     for (int i = 0; i < n; i += LANES) {
         vector t = NAME(window)(sum, stride, dense, taps, line + (ptrdiff_t)i * stride, tap_offset);
@@ -212,9 +210,9 @@ INLINE void NAME(windows)(const int sum, const int stride, const int dense, cons
 INLINE void NAME(any_windows)(const int sum, ELEMENT *out, const ELEMENT *line, int n, int stride,
                               const int32_t *tap_offset, int taps, const ELEMENT *count, ELEMENT scale) {
     int dense = 1;
-    for (int k = 0; k < taps; k++) dense &= tap_offset[k] == k;
-#define WINDOWS(stride, dense, taps)                                                                      \
-    NAME(windows)(sum, stride, dense, taps, out, line, n, tap_offset, count, scale)
+    for (int k = 0; k < taps; k++)
+        dense &= tap_offset[k] == k;
+#define WINDOWS(stride, dense, taps) NAME(windows)(sum, stride, dense, taps, out, line, n, tap_offset, count, scale)
     if (dense && stride == 1 && taps == 3)
         WINDOWS(1, 1, 3);
     else if (dense && stride == 2 && taps == 2)
@@ -232,28 +230,28 @@ INLINE void NAME(any_windows)(const int sum, ELEMENT *out, const ELEMENT *line, 
 #undef WINDOWS
 }
 
-#define OPERATION(name, sum)                                                                              \
-    static void NAME(columns_##name)(void *line, const void *const *rows, const ptrdiff_t *steps,         \
-                                     int n_rows, int unit, int n) {                                       \
-        ELEMENT *out = line;                                                                              \
-        const ELEMENT *const *from = (const ELEMENT *const *)rows;                                        \
-        if (!unit)                                                                                        \
-            for (ptrdiff_t i = 0; i < n; i++) {                                                           \
-                ELEMENT t = from[0][i * steps[0]];                                                        \
-                for (int r = 1; r < n_rows; r++) t = NAME(combine_one)(sum, t, from[r][i * steps[r]]);    \
-                out[i] = t;                                                                               \
-            }                                                                                             \
-        else if (n_rows == 2)                                                                             \
-            NAME(columns)(sum, 2, out, from, n);                                                          \
-        else if (n_rows == 3)                                                                             \
-            NAME(columns)(sum, 3, out, from, n);                                                          \
-        else                                                                                              \
-            NAME(columns)(sum, n_rows, out, from, n);                                                     \
-    }                                                                                                     \
-    static void NAME(windows_##name)(void *out, const void *line, int n, int stride,                      \
-                                     const int32_t *tap_offset, int taps, const void *count,              \
-                                     double scale) {                                                      \
-        NAME(any_windows)(sum, out, line, n, stride, tap_offset, taps, count, (ELEMENT)scale);            \
+#define OPERATION(name, sum)                                                                                           \
+    static void NAME(columns_##name)(void *line, const void *const *rows, const ptrdiff_t *steps, int n_rows,          \
+                                     int unit, int n) {                                                                \
+        ELEMENT *out = line;                                                                                           \
+        const ELEMENT *const *from = (const ELEMENT *const *)rows;                                                     \
+        if (!unit)                                                                                                     \
+            for (ptrdiff_t i = 0; i < n; i++) {                                                                        \
+                ELEMENT t = from[0][i * steps[0]];                                                                     \
+                for (int r = 1; r < n_rows; r++)                                                                       \
+                    t = NAME(combine_one)(sum, t, from[r][i * steps[r]]);                                              \
+                out[i] = t;                                                                                            \
+            }                                                                                                          \
+        else if (n_rows == 2)                                                                                          \
+            NAME(columns)(sum, 2, out, from, n);                                                                       \
+        else if (n_rows == 3)                                                                                          \
+            NAME(columns)(sum, 3, out, from, n);                                                                       \
+        else                                                                                                           \
+            NAME(columns)(sum, n_rows, out, from, n);                                                                  \
+    }                                                                                                                  \
+    static void NAME(windows_##name)(void *out, const void *line, int n, int stride, const int32_t *tap_offset,        \
+                                     int taps, const void *count, double scale) {                                      \
+        NAME(any_windows)(sum, out, line, n, stride, tap_offset, taps, count, (ELEMENT)scale);                         \
     }
 OPERATION(max, 0)
 #if FLOATING
@@ -263,11 +261,10 @@ OPERATION(sum, 1)
 
 /* A vector of outputs. Indices are followed as row_index + tap_offset where the columns of all taps are
  * `consecutive`, as they are inside the input and next to constant padding; elsewhere they are looked up. */
-INLINE void NAME(arg_window)(const int stride, const int dense, const int taps, const int consecutive,
-                             vector *value, INDEX *place, const ELEMENT *const *rows,
-                             const int64_t *row_index, int n_rows, const INDEX *columns, ptrdiff_t start,
-                             const int32_t *tap_offset, const INDEX *first, INDEX first_row, ivector steps,
-                             ELEMENT lowest) {
+INLINE void NAME(arg_window)(const int stride, const int dense, const int taps, const int consecutive, vector *value,
+                             INDEX *place, const ELEMENT *const *rows, const int64_t *row_index, int n_rows,
+                             const INDEX *columns, ptrdiff_t start, const int32_t *tap_offset, const INDEX *first,
+                             INDEX first_row, ivector steps, ELEMENT lowest) {
     ivector ai, its_first;
     vector a = broadcast(lowest);
     if (consecutive)
@@ -299,21 +296,21 @@ INLINE void NAME(arg_window)(const int stride, const int dense, const int taps, 
 }
 
 INLINE void NAME(arg_windows)(const int stride, const int dense, const int taps, ELEMENT *out, INDEX *index,
-                              const ELEMENT *const *rows, const int64_t *row_index, int n_rows,
-                              const INDEX *columns, int n, const int32_t *tap_offset, const INDEX *first,
-                              INDEX first_row, ELEMENT lowest) {
+                              const ELEMENT *const *rows, const int64_t *row_index, int n_rows, const INDEX *columns,
+                              int n, const int32_t *tap_offset, const INDEX *first, INDEX first_row, ELEMENT lowest) {
     INDEX lanes[LANES];
     ivector steps;
-    for (int j = 0; j < LANES; j++) lanes[j] = (INDEX)j * stride;
+    for (int j = 0; j < LANES; j++)
+        lanes[j] = (INDEX)j * stride;
     memcpy(&steps, lanes, sizeof steps);
     for (int i = 0; i < n; i += LANES) {
         const ptrdiff_t start = (ptrdiff_t)i * stride;
         const int count = n - i < LANES ? n - i : LANES;
         const ptrdiff_t reach = (ptrdiff_t)(count - 1) * stride + tap_offset[taps - 1];
         vector value;
-#define ARG_WINDOW(consecutive)                                                                           \
-    NAME(arg_window)(stride, dense, taps, consecutive, &value, index + i, rows, row_index, n_rows, columns, \
-                     start, tap_offset, first + i, first_row, steps, lowest)
+#define ARG_WINDOW(consecutive)                                                                                        \
+    NAME(arg_window)(stride, dense, taps, consecutive, &value, index + i, rows, row_index, n_rows, columns, start,     \
+                     tap_offset, first + i, first_row, steps, lowest)
         if (dense && columns[start + reach] - columns[start] == reach)
             ARG_WINDOW(1);
         else
@@ -329,9 +326,9 @@ INLINE void NAME(arg_windows)(const int stride, const int dense, const int taps,
 static void NAME(arg)(void *out, void *index, const void *const *rows, const int64_t *row_index, int n_rows,
                       const void *columns, int n, int stride, int dense, const int32_t *tap_offset, int taps,
                       const void *first, int64_t first_row, const void *lowest) {
-#define ARG(stride, dense, taps)                                                                          \
-    NAME(arg_windows)(stride, dense, taps, out, index, (const ELEMENT *const *)rows, row_index, n_rows,   \
-                      columns, n, tap_offset, first, (INDEX)first_row, *(const ELEMENT *)lowest)
+#define ARG(stride, dense, taps)                                                                                       \
+    NAME(arg_windows)(stride, dense, taps, out, index, (const ELEMENT *const *)rows, row_index, n_rows, columns, n,    \
+                      tap_offset, first, (INDEX)first_row, *(const ELEMENT *)lowest)
     const int side_by_side = dense && (taps == 1 || tap_offset[1] == 1);
     if (side_by_side && stride == 1 && taps == 3)
         ARG(1, 1, 3);

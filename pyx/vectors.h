@@ -34,8 +34,7 @@ INLINE void transpose(vector *a) { (void)a; }
 INLINE void interleave(vector *a, vector *b) { (void)a, (void)b; }
 #else
 typedef ELEMENT vector __attribute__((vector_size(VECTOR_BYTES)));
-typedef ELEMENT NAME(unaligned)
-    __attribute__((vector_size(VECTOR_BYTES), aligned(ELEMENT_SIZE), may_alias));
+typedef ELEMENT NAME(unaligned) __attribute__((vector_size(VECTOR_BYTES), aligned(ELEMENT_SIZE), may_alias));
 INLINE vector vload(const ELEMENT *p) { return *(const NAME(unaligned) *)p; }
 INLINE void vstore(ELEMENT *p, vector v) { *(NAME(unaligned) *)p = v; }
 /* s - 0 is s for every s, also -0.0, and folds into the multiply-add as an embedded broadcast. */
@@ -46,9 +45,9 @@ INLINE vector broadcast(ELEMENT s) { return s - (vector){0}; }
 #define HIGH(j, h) ((j) & (h) ? LANES + (j) : (j) + (h))
 #undef INDICES
 #if LANES == 16
-#define INDICES(F, h)                                                                                     \
-    F(0, h), F(1, h), F(2, h), F(3, h), F(4, h), F(5, h), F(6, h), F(7, h), F(8, h), F(9, h), F(10, h),   \
-        F(11, h), F(12, h), F(13, h), F(14, h), F(15, h)
+#define INDICES(F, h)                                                                                                  \
+    F(0, h), F(1, h), F(2, h), F(3, h), F(4, h), F(5, h), F(6, h), F(7, h), F(8, h), F(9, h), F(10, h), F(11, h),      \
+        F(12, h), F(13, h), F(14, h), F(15, h)
 #elif LANES == 8
 #define INDICES(F, h) F(0, h), F(1, h), F(2, h), F(3, h), F(4, h), F(5, h), F(6, h), F(7, h)
 #elif LANES == 4
@@ -66,24 +65,23 @@ typedef int64_t NAME(indices) __attribute__((vector_size(VECTOR_BYTES)));
 #endif
 #define SHUFFLE(a, b, F, h) __builtin_shuffle(a, b, (NAME(indices)){INDICES(F, h)})
 #endif
-#define STAGE(h)                                                                                          \
-    UNROLL for (int i = 0; i < LANES; i++) if (!(i & (h))) {                                              \
-        vector low = SHUFFLE(a[i], a[i + (h)], LOW, h);                                                   \
-        a[i + (h)] = SHUFFLE(a[i], a[i + (h)], HIGH, h);                                                  \
-        a[i] = low;                                                                                       \
+#define STAGE(h)                                                                                                       \
+    UNROLL for (int i = 0; i < LANES; i++) if (!(i & (h))) {                                                           \
+        vector low = SHUFFLE(a[i], a[i + (h)], LOW, h);                                                                \
+        a[i + (h)] = SHUFFLE(a[i], a[i + (h)], HIGH, h);                                                               \
+        a[i] = low;                                                                                                    \
     }
-INLINE void transpose(vector *a) {
+INLINE void transpose(vector *a){
 #if LANES > 8
     STAGE(8)
 #endif
 #if LANES > 4
-    STAGE(4)
+        STAGE(4)
 #endif
 #if LANES > 2
-    STAGE(2)
+            STAGE(2)
 #endif
-    STAGE(1)
-}
+                STAGE(1)}
 
 /* a0 a1 ..., b0 b1 ... -> a0 b0 a1 b1 ... in both together */
 #define ZIP(j, h) (((j) & 1 ? LANES : 0) + (j) / 2 + (h))

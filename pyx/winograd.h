@@ -89,8 +89,8 @@ INLINE void TILED(transform_output)(const vector *m, vector *y, int s) {
 
 /* IN  panel at the row's first tile, tap_offset[POSITIONS]   OUT transformed[xi * stride + tile]
  * Writes whole vectors: up to LANES - 1 elements past the row, which the next row overwrites. */
-static void TILED(winograd_input)(const void *panel, const int32_t *tap_offset, void *transformed,
-                                  ptrdiff_t stride, int tiles) {
+static void TILED(winograd_input)(const void *panel, const int32_t *tap_offset, void *transformed, ptrdiff_t stride,
+                                  int tiles) {
     const ELEMENT *x = panel;
     ELEMENT *v = transformed;
     for (int t = 0; t < tiles; t += LANES) {

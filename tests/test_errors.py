@@ -205,9 +205,7 @@ def test_result_may_not_overlap_what_is_read(argument):
 
 def test_tensors_of_other_libraries_are_named():
     torch = pytest.importorskip("torch", reason="needs PyTorch")
-    with pytest.raises(
-        TypeError, match=r"conv2d: input is a torch Tensor; pass input\.numpy\(\)"
-    ):
+    with pytest.raises(TypeError, match=r"conv2d: input is a torch Tensor; pass input\.numpy\(\)"):
         ip.conv2d(torch.ones(1, 4, 6, 6), FILTERS)
 
 

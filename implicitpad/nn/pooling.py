@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from .. import _pool, _pool_backward
 from .._arguments import padding_widths, per_axis
 from .._geometry import Axis
-from .._pool_geometry import pool_axes
+from .._geometry_pool import pool_axes
 from .layer import Layer, Pullback
 from .layout import Layout
 

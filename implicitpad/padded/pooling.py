@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._geometry import Axis
-from .._pool_geometry import avg_pool_geometry, max_pool_geometry
+from .._geometry_pool import avg_pool_geometry, max_pool_geometry
 from .array import PaddedArray
 from .fills import refuse, window
 from .joining import extended

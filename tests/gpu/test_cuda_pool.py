@@ -10,7 +10,7 @@ from gpu_problems import UNDERFLOW, UNIT_ROUNDOFF, values
 
 import implicitpad
 from implicitpad import _cuda_pool, _reference
-from implicitpad._pool_geometry import avg_pool_geometry, max_pool_geometry
+from implicitpad._geometry_pool import avg_pool_geometry, max_pool_geometry
 
 SHAPES = {
     "signal": ((2, 3, 19), 3, {"padding": ((2, 5),)}),

@@ -19,7 +19,7 @@ from test_cuda_pool import MAX, MEAN
 
 import implicitpad
 from implicitpad import _cuda_device, _cuda_pool, _cuda_source
-from implicitpad._pool_geometry import avg_pool_geometry, max_pool_geometry
+from implicitpad._geometry_pool import avg_pool_geometry, max_pool_geometry
 
 GEMM = ("gemm", problem(1, (1, 9, 7, 6), (70, 9, 3, 3), padding=1, fill_value=3.0))
 GROUPED = ("gemm", problem(2, (1, 34, 5, 4), (22, 17, 3, 3), padding=1, groups=2))
