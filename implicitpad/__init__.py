@@ -3,33 +3,38 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ._backward import Gradients, conv1d_backward, conv2d_backward, conv3d_backward
 from ._conv import conv1d, conv2d, conv3d
 from ._layers import Conv1d, Conv2d, Conv3d
-from ._linear_operator import ConvOperator, linear_operator
-from ._pool import max_pool1d, max_pool2d, max_pool3d
-from ._pool_average import avg_pool1d, avg_pool2d, avg_pool3d
-from ._pool_backward import (
-    PoolGradients,
-    avg_pool1d_backward,
-    avg_pool2d_backward,
-    avg_pool3d_backward,
-    max_pool1d_backward,
-    max_pool2d_backward,
-    max_pool3d_backward,
-)
-from ._pool_global import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    global_avg_pool,
-    global_max_pool,
-)
-from ._shapes import Cost, ReceptiveField, cost, output_shape, receptive_field
 from ._threads import get_num_threads, set_num_threads
-from ._transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
-from ._windows import Windows, pad, windows
-from .padded import PaddedArray, PaddedGrad
+from .padded import PaddedArray
+
+if TYPE_CHECKING:
+    from . import nn
+    from ._backward import Gradients, conv1d_backward, conv2d_backward, conv3d_backward
+    from ._linear_operator import ConvOperator, linear_operator
+    from ._pool import max_pool1d, max_pool2d, max_pool3d
+    from ._pool_average import avg_pool1d, avg_pool2d, avg_pool3d
+    from ._pool_backward import (
+        PoolGradients,
+        avg_pool1d_backward,
+        avg_pool2d_backward,
+        avg_pool3d_backward,
+        max_pool1d_backward,
+        max_pool2d_backward,
+        max_pool3d_backward,
+    )
+    from ._pool_global import (
+        adaptive_avg_pool1d,
+        adaptive_avg_pool2d,
+        adaptive_avg_pool3d,
+        global_avg_pool,
+        global_max_pool,
+    )
+    from ._shapes import Cost, ReceptiveField, cost, output_shape, receptive_field
+    from ._transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+    from ._windows import Windows, pad, windows
+    from .nn import plan, required_padding
+    from .padded.gradients import PaddedGrad
 
 __all__ = [
     "Conv1d",
@@ -83,14 +88,39 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
-    from . import nn
-    from .nn import plan, required_padding
+# What is not needed for a first convolution loads when it is first used.
+_RANKS = ("1d", "2d", "3d")
+_LATER = {
+    "_backward": ["Gradients", *(f"conv{rank}_backward" for rank in _RANKS)],
+    "_linear_operator": ["ConvOperator", "linear_operator"],
+    "_pool": [f"max_pool{rank}" for rank in _RANKS],
+    "_pool_average": [f"avg_pool{rank}" for rank in _RANKS],
+    "_pool_backward": [
+        "PoolGradients",
+        *(f"{kind}_pool{rank}_backward" for kind in ("avg", "max") for rank in _RANKS),
+    ],
+    "_pool_global": [
+        *(f"adaptive_avg_pool{rank}" for rank in _RANKS),
+        "global_avg_pool",
+        "global_max_pool",
+    ],
+    "_shapes": ["Cost", "ReceptiveField", "cost", "output_shape", "receptive_field"],
+    "_transpose": [f"conv_transpose{rank}" for rank in _RANKS],
+    "_windows": ["Windows", "pad", "windows"],
+    "nn": ["plan", "required_padding"],
+    "padded.gradients": ["PaddedGrad"],
+}
+_HOME = {name: module for module, names in _LATER.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Layers and their plans load when first used."""
-    if name in ("nn", "plan", "required_padding"):
-        layers = import_module(".nn", __name__)
-        return layers if name == "nn" else getattr(layers, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "nn":
+        return import_module(".nn", __name__)
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module("." + _HOME[name], __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

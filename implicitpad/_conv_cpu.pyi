@@ -5,6 +5,7 @@ from typing import Any
 
 MODES: dict[str, int]
 STORAGE: dict[str, tuple[int, int]]
+OUTPUT: dict[str, int]
 has_openmp: bool
 
 def openmp_threads() -> int: ...
@@ -17,7 +18,7 @@ def source_index(i: int, n: int, mode: str) -> int: ...
 def index_table(size: int, before: int, length: int, mode: str) -> memoryview: ...
 
 class Buffer:
-    def __init__(self, size: int) -> None: ...
+    def __new__(cls, size: int) -> Buffer: ...
 
 class ConvPlan:
     instruction_set: str

@@ -96,7 +96,7 @@ cdef inline void prepare(const Plan *plan, int block, char *workspace) noexcept 
 
 
 cdef inline void reduce_rows(const Plan *plan, const Call *call, const void **rows, int n_rows,
-                               char *workspace) noexcept nogil:
+                             char *workspace) noexcept nogil:
     """The line of `n_rows` input rows, each at its column 0; NULL: a row of padding."""
     cdef Work *work = <Work *>workspace
     cdef const panel_run *runs = <panel_run *>(workspace + plan.runs_at)
@@ -129,7 +129,7 @@ cdef inline const char *gathered(const Plan *plan, const Call *call, const char 
 
 
 cdef inline void pool_row(const Plan *plan, const Call *call, int image, int channel, int d, int h, int first, int n,
-                            char *workspace) noexcept nogil:
+                          char *workspace) noexcept nogil:
     """One row of at most a block of outputs."""
     cdef Work *work = <Work *>workspace
     cdef const void **rows = <const void **>(workspace + plan.rows_at)
