@@ -114,22 +114,26 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
         NAME(pixel_tile)(width, vectors, panel, channel_stride, tap_offset, channels, taps, weights, bias, out,        \
                          out_channel, pixels);                                                                         \
     }
-/* clang-format off: these tables are read as tables */
+/* Which tiles exist. */
+/* clang-format off */
 #if TILE_PIXELS == 14
-#define EACH_CHANNEL_TILE(F)                                                                                           \
-    F(1, 1)                                                                                                            \
-    F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) F(1, 9) F(1, 10) F(1, 11) F(1, 12) F(1, 13) F(1, 14)       \
-        F(2, 2) F(2, 3) F(2, 4) F(2, 5) F(2, 6) F(2, 7)
-#define EACH_PIXEL_TILE(F)                                                                                             \
-    F(1, 1)                                                                                                            \
-    F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) F(2, 1) F(2, 2) F(2, 3) F(2, 4) F(2, 5) F(2, 6) F(2, 7)    \
-        F(2, 8) F(4, 1) F(4, 2) F(4, 3) F(4, 4) F(4, 5) F(8, 1) F(8, 2) F(8, 3)
+#define EACH_CHANNEL_TILE(F) \
+    F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) \
+    F(1, 8) F(1, 9) F(1, 10) F(1, 11) F(1, 12) F(1, 13) F(1, 14) \
+    F(2, 2) F(2, 3) F(2, 4) F(2, 5) F(2, 6) F(2, 7)
+#define EACH_PIXEL_TILE(F) \
+    F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) \
+    F(2, 1) F(2, 2) F(2, 3) F(2, 4) F(2, 5) F(2, 6) F(2, 7) F(2, 8) \
+    F(4, 1) F(4, 2) F(4, 3) F(4, 4) F(4, 5) \
+    F(8, 1) F(8, 2) F(8, 3)
 #define PIXEL_VECTORS {8, 8, 5, 3}
 #else
-#define EACH_CHANNEL_TILE(F) F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(2, 2) F(2, 3)
-#define EACH_PIXEL_TILE(F)                                                                                             \
-    F(1, 1)                                                                                                            \
-    F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) F(2, 1) F(2, 2) F(2, 3) F(2, 4) F(4, 1) F(4, 2) F(4, 3)
+#define EACH_CHANNEL_TILE(F) \
+    F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(2, 2) F(2, 3)
+#define EACH_PIXEL_TILE(F) \
+    F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) \
+    F(2, 1) F(2, 2) F(2, 3) F(2, 4) \
+    F(4, 1) F(4, 2) F(4, 3)
 #define PIXEL_VECTORS {8, 4, 3, 0}
 #endif
 /* clang-format on */
