@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from .. import _pool, _pool_backward
+from .. import _pool, _pool_average, _pool_backward
 from .._arguments import padding_widths, per_axis
 from .._geometry import Axis
 from .._geometry_pool import pool_axes
@@ -84,7 +84,7 @@ class _AvgPool(_Pool):
     """Averages of what the windows see: positions outside the array do not count."""
 
     def __call__(self, x: Any) -> Any:
-        pool = getattr(_pool, f"avg_pool{self._rank}d")
+        pool = getattr(_pool_average, f"avg_pool{self._rank}d")
         return pool(
             x,
             self.kernel_size,
