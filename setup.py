@@ -1,6 +1,6 @@
 """Build the compiled modules: what pyproject.toml cannot say.
 
-Environment: IMPLICITPAD_OPENMP=0 builds without OpenMP, IMPLICITPAD_CHECKED=1 with bounds checks.
+Environment: IMPLICITPAD_OPENMP=0 builds without OpenMP.
 """
 
 import os
@@ -30,11 +30,10 @@ EXTENSIONS = {
     ],
 }
 
-CHECKED = os.environ.get("IMPLICITPAD_CHECKED") == "1"
 DIRECTIVES = {
     "language_level": 3,
-    "boundscheck": CHECKED,
-    "initializedcheck": CHECKED,
+    "boundscheck": False,
+    "initializedcheck": False,
     "wraparound": False,
     "cdivision": True,
     "freethreading_compatible": True,

@@ -140,7 +140,6 @@ cdef class ConvPlan:
     `fast`: F(4x4, 3x3) may be used; the fill is finite. `corrected`: `run` wants fill_sums.
     """
     cdef Plan plan
-    cdef const kernel_set *kernel_set
     cdef Buffer memory
     cdef readonly str instruction_set
     cdef Buffer outside
@@ -154,7 +153,6 @@ cdef class ConvPlan:
                  bint direct, bint fast, int threads):
         cdef Plan *plan = &self.plan
         code, element = STORAGE[storage]
-        self.kernel_set = _chosen
         self.instruction_set = get_instruction_set()
         plan.kernels = _chosen.element[<int>element]
         plan.load_row = _chosen.load_row[<int>code]
