@@ -25,6 +25,7 @@ from index_map cimport source_index as _source_index
 from kernels cimport *
 from panel cimport *
 from plan cimport Call, Plan
+from planes cimport choose_planes, divide_planes, find_run, lay_out_workspace
 from planning cimport *
 from tasks cimport run_task
 
@@ -143,7 +144,7 @@ cdef class ConvPlan:
     cdef Buffer memory
     cdef readonly str instruction_set
     cdef Buffer outside
-    cdef readonly str layout            # of the packed weights: "channel", "pixel", "winograd", "winograd4"
+    cdef readonly str layout            # of the packed weights: "channel", "pixel", "plane", "winograd", "winograd4"
     cdef readonly bint corrected
     cdef readonly Py_ssize_t workspace  # bytes for each thread
     cdef readonly int threads
@@ -171,6 +172,9 @@ cdef class ConvPlan:
                 plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, 1
                 plan.axis[a].virtual = axis.out * axis.kernel
             plan.taps *= axis.kernel
+        if choose_planes(plan):
+            self._init_planes(axes, threads)
+            return
         cost, widths = choose_tile(plan, True)
         self.layout = "channel" if plan.channel_lanes else "pixel"
         winograd = choose_winograd(plan, cost, fast)
@@ -192,13 +196,43 @@ cdef class ConvPlan:
         self.threads = plan.threads
         self._allocate(axes)
 
-    cdef _allocate(self, axes):
+    cdef _init_planes(self, axes, int threads):
         cdef Plan *plan = &self.plan
-        cdef int a, v, b, t0, t1, t2, first = 0
-        cdef int32_t *memory
+        self.layout, self.blocks = "plane", (1,)
+        plan.n_blocks, plan.group_bias, plan.group_weights = 0, plan.filters, 0
+        plan.tile, plan.winograd, plan.corrected = 1, NULL, False
+        self.corrected = False
+        divide_planes(plan, threads)
+        self.threads = plan.threads
+        lay_out_workspace(plan)
+        self.workspace = plan.workspace
+        self.memory = Buffer(sum(plan.axis[a].virtual for a in range(3)) * sizeof(int32_t))
+        self._fill_tables(axes, <int32_t *>self.memory.data)
+        find_run(plan)
+
+    cdef _fill_tables(self, axes, int32_t *memory):
+        """Where each virtual position of each axis lies in the input."""
+        cdef Plan *plan = &self.plan
+        cdef int a, v
         cdef Mode mode
         cdef bint by_window
         cdef Py_ssize_t before, size, kernel, stride, dilation, limit, position
+        for a in range(3):
+            plan.axis[a].source, memory = memory, memory + plan.axis[a].virtual
+            mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
+            kernel, stride, dilation, limit = axes[a].kernel, axes[a].stride, axes[a].dilation, axes[a].virtual
+            by_window = plan.axis[a].kernel == plan.axis[a].stride == kernel and plan.axis[a].dilation == 1
+            for v in range(plan.axis[a].virtual):
+                position = v // kernel * stride + v % kernel * dilation if by_window else v
+                # whole tiles may look one position too far; only outputs that are not stored depend on it
+                plan.axis[a].source[v] = -1
+                if position < limit:
+                    plan.axis[a].source[v] = <int32_t>_source_index(position - before, size, mode)
+
+    cdef _allocate(self, axes):
+        cdef Plan *plan = &self.plan
+        cdef int a, b, t0, t1, t2, first = 0
+        cdef int32_t *memory
         scratch = transformed = products = 0
         if plan.tile > 1:
             lanes, positions = plan.kernels.lanes, (plan.tile + 2) ** 2
@@ -232,17 +266,7 @@ cdef class ConvPlan:
         for b in range(plan.n_blocks):
             plan.first[b], plan.width[b] = first, self.blocks[b]
             first += plan.width[b]
-        for a in range(3):
-            plan.axis[a].source, memory = memory, memory + plan.axis[a].virtual
-            mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
-            kernel, stride, dilation, limit = axes[a].kernel, axes[a].stride, axes[a].dilation, axes[a].virtual
-            by_window = plan.axis[a].kernel == plan.axis[a].stride == kernel and plan.axis[a].dilation == 1
-            for v in range(plan.axis[a].virtual):
-                position = v // kernel * stride + v % kernel * dilation if by_window else v
-                # whole tiles may look one position too far; only outputs that are not stored depend on it
-                plan.axis[a].source[v] = -1
-                if position < limit:
-                    plan.axis[a].source[v] = <int32_t>_source_index(position - before, size, mode)
+        self._fill_tables(axes, memory)
         plan.corrected = False
         if plan.tile > 2:
             self._note_outside(axes)

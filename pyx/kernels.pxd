@@ -52,6 +52,32 @@ cdef extern from "kernels.h" nogil:
         void (*unpack_sums)(const double *sums, int terms, int rows, void *gradient,
                             Py_ssize_t row_stride) noexcept nogil
 
+    enum:
+        PLANE_ROLLING
+        PLANE_TALL_ROWS
+    const Py_ssize_t NO_ROW
+
+    ctypedef struct plane_strip:
+        const char *x
+        const Py_ssize_t *rows
+        const void *fill_row
+        const void *weights
+        const void *bias
+        char *y
+        Py_ssize_t y_row, y_plane, x_plane, fill_plane, weights_plane
+        int depth, height, width, dilation
+        int n, count
+        int from_ "from"
+        int to
+        int stream
+    ctypedef void plane_function(const plane_strip *strip) noexcept
+    ctypedef struct plane_kernels:
+        int masks
+        int vectors[6]
+        plane_function *rolling[6][3][3][2]
+        plane_function *tall[2]
+        void (*fence)() noexcept nogil
+
     ctypedef struct element_kernels:
         int lanes
         int tile_pixels
@@ -62,6 +88,7 @@ cdef extern from "kernels.h" nogil:
         pack_weights_function *pack_weights
         const winograd_kernels *winograd[2]
         const gradient_kernels *gradient
+        const plane_kernels *planes
         interleave_function *interleave_rows
 
     ctypedef struct kernel_set:

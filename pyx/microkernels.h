@@ -237,14 +237,17 @@ EACH_PRODUCT_TILE(PRODUCT_TILE)
 #include "winograd.h"
 #undef WINOGRAD_TILE
 #include "gradient_tiles.h"
+#include "planes.h"
 #define PRODUCT_ENTRY(pixels) .product_tile[pixels] = NAME(product_tile_##pixels),
 #define PRODUCTS EACH_PRODUCT_TILE(PRODUCT_ENTRY)
 #define WINOGRAD {&NAME(winograd2), &NAME(winograd4)}
 #define GRADIENT &NAME(gradient)
+#define PLANES &NAME(planes)
 #else
 #define PRODUCTS
 #define WINOGRAD {NULL, NULL}
 #define GRADIENT NULL
+#define PLANES NULL
 #endif
 
 #define CHANNEL_ENTRY(rows, pixels) .channel_tile[rows][pixels] = NAME(channel_tile_##rows##_##pixels),
@@ -260,8 +263,10 @@ static const element_kernels NAME(kernels) = {
     EACH_CHANNEL_TILE(CHANNEL_ENTRY) EACH_PIXEL_TILE(PIXEL_ENTRY) PRODUCTS.pack_weights = NAME(pack_weights),
     .winograd = WINOGRAD,
     .gradient = GRADIENT,
+    .planes = PLANES,
     .interleave_rows = NAME(interleave_rows),
 };
 #undef PRODUCTS
 #undef WINOGRAD
 #undef GRADIENT
+#undef PLANES

@@ -1,11 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What one task does: gather the panel of its block, then run the register tiles over it.
 
-Two algorithms share panels, register tiles and tasks: direct convolution, here, and winograd.pxd.
+Two algorithms share panels and register tiles: direct convolution, here, and winograd.pxd; planes.pxd
+reads planes where they lie.
 """
 
 from gather cimport fill_panel, locate
 from plan cimport Call, Plan, even_start
+from planes cimport plane_task
 from winograd cimport winograd_block
 
 
@@ -106,6 +108,10 @@ cdef inline void run_task(const Plan *plan, const Call *call, Py_ssize_t task, c
     image = <int>(task // plan.group_tasks) * plan.images
     block_from = even_start(share, plan.shares, plan.n_blocks)
     block_to = even_start(share + 1, plan.shares, plan.n_blocks)
+    if plan.planes != NULL:
+        plane_task(plan, call, image, even_start(index, plan.group_tasks, plan.groups),
+                   even_start(index + 1, plan.group_tasks, plan.groups), first, size, workspace)
+        return
     n_runs = locate(plan, first, workspace)
     for group in range(even_start(index, plan.group_tasks, plan.groups),
                        even_start(index + 1, plan.group_tasks, plan.groups)):
