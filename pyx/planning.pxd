@@ -82,7 +82,7 @@ cdef inline int block_tiles(const Plan *plan, int m):
     """Tiles of a block: enough for the register tile, few enough for the second-level cache."""
     terms = plan.channels * plan.axis[0].kernel
     tiles = TRANSFORMED_BYTES // ((m + 2) * (m + 2) * terms * plan.itemsize)
-    return min(max(tiles, 2 * plan.kernels.tile_pixels), 4 * plan.kernels.tile_pixels)
+    return min(max(tiles, 28), 56)
 
 
 cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
