@@ -20,6 +20,7 @@ from libc.stdint cimport int32_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from fourier cimport SPECTRUM, add_fourier_workspace, choose_fourier, transform_filters
 from index_map cimport CIRCULAR, CONSTANT, REFLECT, REPLICATE, SYMMETRIC, Mode
 from index_map cimport source_index as _source_index
 from kernels cimport *
@@ -144,7 +145,7 @@ cdef class ConvPlan:
     cdef Buffer memory
     cdef readonly str instruction_set
     cdef Buffer outside
-    cdef readonly str layout            # of the packed weights: "channel", "pixel", "plane", "winograd", "winograd4"
+    cdef readonly str layout            # of the packed weights: "channel", "pixel", "plane", "fourier", "winograd"
     cdef readonly bint corrected
     cdef readonly Py_ssize_t workspace  # bytes for each thread
     cdef readonly int threads
@@ -172,8 +173,8 @@ cdef class ConvPlan:
                 plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, 1
                 plan.axis[a].virtual = axis.out * axis.kernel
             plan.taps *= axis.kernel
-        if choose_planes(plan):
-            self._init_planes(axes, threads)
+        if storage in ("float32", "float64") and choose_planes(plan):
+            self._init_planes(axes, fast, threads)
             return
         cost, widths = choose_tile(plan, True)
         self.layout = "channel" if plan.channel_lanes else "pixel"
@@ -196,15 +197,20 @@ cdef class ConvPlan:
         self.threads = plan.threads
         self._allocate(axes)
 
-    cdef _init_planes(self, axes, int threads):
+    cdef _init_planes(self, axes, bint fast, int threads):
         cdef Plan *plan = &self.plan
         self.layout, self.blocks = "plane", (1,)
         plan.n_blocks, plan.group_bias, plan.group_weights = 0, plan.filters, 0
         plan.tile, plan.winograd, plan.corrected = 1, NULL, False
         self.corrected = False
         divide_planes(plan, threads)
+        if fast and choose_fourier(plan):
+            self.layout = "fourier"
+            lay_out_workspace(plan, plan.tile_size[0])
+            add_fourier_workspace(plan)
+        else:
+            lay_out_workspace(plan, plan.axis[1].block)
         self.threads = plan.threads
-        lay_out_workspace(plan)
         self.workspace = plan.workspace
         self.memory = Buffer(sum(plan.axis[a].virtual for a in range(3)) * sizeof(int32_t))
         self._fill_tables(axes, <int32_t *>self.memory.data)
@@ -319,6 +325,11 @@ cdef class ConvPlan:
         cdef char *target = packed.data
         cdef int group, b, rows
         PyObject_GetBuffer(weights, &view, PyBUF_STRIDES)
+        if plan.fourier != NULL:
+            packed = Buffer((2 * FOURIER_SIZE + plan.groups * plan.filters * <Py_ssize_t>SPECTRUM) * plan.itemsize)
+            block = Buffer(plan.workspace)
+            with nogil:
+                transform_filters(plan, <const char *>view.buf, packed.data, block.data)
         with nogil:
             for group in range(plan.groups):
                 for b in range(plan.n_blocks):

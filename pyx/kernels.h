@@ -142,6 +142,17 @@ typedef struct {
     void (*fence)(void);                                 /* after streaming */
 } plane_kernels;
 
+/* Large filters, documented in fourier.h. Elements; every tile, spectrum and strip is two elements a value. */
+enum { FOURIER_SIZE = 256 };
+typedef struct {
+    int tile; /* elements of a tile */
+    void (*columns)(void *tile, const void *twiddles, int columns, int is_inverse);
+    void (*multiply)(void *tile, const void *twiddles, const void *spectrum, void *strip);
+    void (*spectrum)(void *tile, const void *twiddles, void *spectrum);
+    void (*put)(void *tile, int row, int part, const void *values);
+    int (*get)(const void *tile, int row, int part, const void *bias, void *values, int n);
+} fourier_kernels;
+
 typedef struct {
     int lanes;            /* elements in a vector */
     int tile_pixels;      /* of a channel tile, rows * pixels */
@@ -153,6 +164,7 @@ typedef struct {
     const winograd_kernels *winograd[2]; /* m = 2, 4; NULL for integers: not exact in them */
     const gradient_kernels *gradient;    /* NULL for integers */
     const plane_kernels *planes;         /* NULL for integers */
+    const fourier_kernels *fourier;      /* NULL for integers */
     interleave_function *interleave_rows;
 } element_kernels;
 

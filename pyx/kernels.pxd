@@ -78,6 +78,16 @@ cdef extern from "kernels.h" nogil:
         plane_function *tall[2]
         void (*fence)() noexcept nogil
 
+    enum:
+        FOURIER_SIZE
+    ctypedef struct fourier_kernels:
+        int tile
+        void (*columns)(void *tile, const void *twiddles, int columns, int is_inverse) noexcept nogil
+        void (*multiply)(void *tile, const void *twiddles, const void *spectrum, void *strip) noexcept nogil
+        void (*spectrum)(void *tile, const void *twiddles, void *spectrum) noexcept nogil
+        void (*put)(void *tile, int row, int part, const void *values) noexcept nogil
+        int (*get)(const void *tile, int row, int part, const void *bias, void *values, int n) noexcept nogil
+
     ctypedef struct element_kernels:
         int lanes
         int tile_pixels
@@ -89,6 +99,7 @@ cdef extern from "kernels.h" nogil:
         const winograd_kernels *winograd[2]
         const gradient_kernels *gradient
         const plane_kernels *planes
+        const fourier_kernels *fourier
         interleave_function *interleave_rows
 
     ctypedef struct kernel_set:

@@ -236,6 +236,7 @@ EACH_PRODUCT_TILE(PRODUCT_TILE)
 #define WINOGRAD_TILE 4
 #include "winograd.h"
 #undef WINOGRAD_TILE
+#include "fourier.h"
 #include "gradient_tiles.h"
 #include "planes.h"
 #define PRODUCT_ENTRY(pixels) .product_tile[pixels] = NAME(product_tile_##pixels),
@@ -243,11 +244,13 @@ EACH_PRODUCT_TILE(PRODUCT_TILE)
 #define WINOGRAD {&NAME(winograd2), &NAME(winograd4)}
 #define GRADIENT &NAME(gradient)
 #define PLANES &NAME(planes)
+#define FOURIER &NAME(fourier)
 #else
 #define PRODUCTS
 #define WINOGRAD {NULL, NULL}
 #define GRADIENT NULL
 #define PLANES NULL
+#define FOURIER NULL
 #endif
 
 #define CHANNEL_ENTRY(rows, pixels) .channel_tile[rows][pixels] = NAME(channel_tile_##rows##_##pixels),
@@ -264,9 +267,11 @@ static const element_kernels NAME(kernels) = {
     .winograd = WINOGRAD,
     .gradient = GRADIENT,
     .planes = PLANES,
+    .fourier = FOURIER,
     .interleave_rows = NAME(interleave_rows),
 };
 #undef PRODUCTS
 #undef WINOGRAD
 #undef GRADIENT
 #undef PLANES
+#undef FOURIER

@@ -3,7 +3,8 @@
 
 from libc.stdint cimport int32_t
 
-from kernels cimport element_kernels, load_row_function, plane_kernels, store_row_function, winograd_kernels
+from kernels cimport (
+    element_kernels, fourier_kernels, load_row_function, plane_kernels, store_row_function, winograd_kernels)
 from panel cimport PanelAxis
 
 
@@ -61,6 +62,11 @@ cdef struct Plan:
     int run_from, run_to, run_source    # virtual columns that follow the input; where it is at the first
     bint fill_outside           # all other columns are the fill
     int panel_pitch             # elements from row to row of a gathered strip
+    # Large filters by Fourier transforms, or NULL: tiles along H and W, outputs of one
+    const fourier_kernels *fourier
+    int tiles[2]
+    int tile_size[2]
+    Py_ssize_t tile_at, strip_at, line_at, line_runs_at
     # byte offsets in a thread's workspace; its size
     Py_ssize_t scratch_at, source_at, runs_at, fill_at, transformed_at, products_at, workspace
 

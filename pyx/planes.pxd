@@ -18,7 +18,7 @@ cdef enum:
     PLANE_BAND_BYTES = 192 * 1024   # of the input rows of a band, to stay in the second-level cache
     PLANE_MACS_PER_TASK = 200000
     PLANE_MACS_PER_THREAD = 400000
-    PLANE_STREAM_BYTES = 16 * 1024 * 1024   # larger outputs are stored past the caches
+    PLANE_STREAM_BYTES = 8 * 1024 * 1024   # larger outputs are stored past the caches
     MAX_MULTIPLIER = 4              # filters of a channel: for more, tiles load the input once
     MAX_ROW_TERMS = 256             # of a kernel row: one partial sum
     MAX_REACH = 512                 # columns between the taps of a row
@@ -107,10 +107,10 @@ cdef inline void find_run(Plan *plan) noexcept nogil:
             plan.fill_outside = False
 
 
-cdef inline void lay_out_workspace(Plan *plan):
-    """Panel, scratch for outputs to be converted, row lists, runs, a row of fill."""
+cdef inline void lay_out_workspace(Plan *plan, int most):
+    """Panel, scratch for outputs to be converted, row lists, runs, a row of fill; `most` rows of a task."""
     cdef int vectors = plan.planes.vectors[0 if plan.tall else plan.axis[1].kernel]
-    cdef int n = <int>ceil_div(plan.axis[1].block, plan.phases), depth = plan.axis[0].kernel
+    cdef int n = <int>ceil_div(most, plan.phases), depth = plan.axis[0].kernel
     cdef Py_ssize_t rows = listed_rows(plan, n) * depth
     plan.panel_pitch = <int>ceil_div(reach(plan, vectors), plan.kernels.lanes) * plan.kernels.lanes
     if plan.tall:
@@ -168,12 +168,12 @@ cdef inline void gather_strip(const Plan *plan, const Call *call, const char *x,
 
 
 cdef inline void plane_rows(const Plan *plan, const Call *call, plane_strip *strip, const char *x,
-                            const Py_ssize_t *rows, const Py_ssize_t *gathered, const char *fill, char *y,
-                            bint pair, bint in_place, char *workspace) noexcept nogil:
-    """All strips of `strip.n` output rows."""
+                            const Py_ssize_t *rows, const Py_ssize_t *gathered, const char *fill, char *y, int column,
+                            int out, bint pair, bint in_place, char *workspace) noexcept nogil:
+    """All strips of `strip.n` output rows, from `column` to `out`; y: of column 0."""
     cdef const plane_kernels *kernels = plan.planes
-    cdef int lanes = plan.kernels.lanes, item = plan.itemsize, column = 0, left, vectors, kind, start, r
-    cdef int across = plan.axis[2].stride, height = strip.height, out = plan.axis[2].out
+    cdef int lanes = plan.kernels.lanes, item = plan.itemsize, left, vectors, kind, start, r
+    cdef int across = plan.axis[2].stride, height = strip.height
     cdef int most = kernels.vectors[0 if plan.tall else height]
     cdef bint masked, may_stream = (plan.stream and plan.direct and not plan.tall
                                     and strip.y_row % (lanes * item) == 0)
@@ -253,8 +253,8 @@ cdef inline void plane_task(const Plan *plan, const Call *call, int image, int c
                 continue
             gathered = rows + listed_rows(plan, end - row) * strip.depth
             filled = list_rows(plan, call, depth, phase, row, end - row, rows, gathered)
-            channel = channel_from * plan.filters
-            while channel < channel_to * plan.filters:
+            channel = channel_from
+            while channel < channel_to:
                 pair = may_pair and channel + 1 < channel_to
                 x = call.x + image * call.x_stride[0] + channel // plan.filters * call.x_stride[1]
                 y = (call.y + image * call.y_stride[0] + channel * call.y_stride[1] + depth * call.y_stride[2]
@@ -262,7 +262,7 @@ cdef inline void plane_task(const Plan *plan, const Call *call, int image, int c
                 fill = call.fill + channel // plan.filters * call.fill_stride
                 strip.weights = call.terms + <Py_ssize_t>channel * plan.taps * item
                 strip.bias = call.bias + <Py_ssize_t>channel * item
-                if channel == channel_from * plan.filters or call.fill_stride:
+                if channel == channel_from or call.fill_stride:
                     for i in range(2 if may_pair else 1):
                         fill_row(workspace + plan.fill_at + i * plan.panel_pitch * item, item,
                                  fill + (i * call.fill_stride if pair else 0), plan.panel_pitch if filled else 1)
@@ -273,7 +273,8 @@ cdef inline void plane_task(const Plan *plan, const Call *call, int image, int c
                         n = PLANE_TALL_ROWS
                     strip.n = n
                     plane_rows(plan, call, &strip, x, rows + done * strip.depth, gathered, fill,
-                               y + done * plan.phases * call.y_stride[3], pair, in_place, workspace)
+                               y + done * plan.phases * call.y_stride[3], first[2], first[2] + size[2], pair, in_place,
+                               workspace)
                     done += n
                 channel += 2 if pair else 1
     if plan.stream:

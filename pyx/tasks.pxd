@@ -1,10 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What one task does: gather the panel of its block, then run the register tiles over it.
 
-Two algorithms share panels and register tiles: direct convolution, here, and winograd.pxd; planes.pxd
-reads planes where they lie.
+Two algorithms share panels and register tiles: direct convolution, here, and winograd.pxd. Planes are
+read where they lie (planes.pxd), or in tiles that are transformed (fourier.pxd).
 """
 
+from fourier cimport fourier_task
 from gather cimport fill_panel, locate
 from plan cimport Call, Plan, even_start
 from planes cimport plane_task
@@ -108,9 +109,12 @@ cdef inline void run_task(const Plan *plan, const Call *call, Py_ssize_t task, c
     image = <int>(task // plan.group_tasks) * plan.images
     block_from = even_start(share, plan.shares, plan.n_blocks)
     block_to = even_start(share + 1, plan.shares, plan.n_blocks)
+    if plan.fourier != NULL:
+        fourier_task(plan, call, image, index, first[0], first[2], workspace)
+        return
     if plan.planes != NULL:
-        plane_task(plan, call, image, even_start(index, plan.group_tasks, plan.groups),
-                   even_start(index + 1, plan.group_tasks, plan.groups), first, size, workspace)
+        plane_task(plan, call, image, even_start(index, plan.group_tasks, plan.groups) * plan.filters,
+                   even_start(index + 1, plan.group_tasks, plan.groups) * plan.filters, first, size, workspace)
         return
     n_runs = locate(plan, first, workspace)
     for group in range(even_start(index, plan.group_tasks, plan.groups),
