@@ -28,6 +28,24 @@ def whole(size: int) -> Axis:
     return Axis(size, 1, 1, 1, 0, 0, "constant")
 
 
+def conv_plan(
+    geometry: ConvGeometry, axes: tuple[Any, ...], direct: bool, fast: bool, threads: int
+) -> Any:
+    """The compiled plan."""
+    return _conv_cpu.ConvPlan(
+        axes,
+        geometry.batch,
+        geometry.in_channels,
+        geometry.out_channels,
+        geometry.groups,
+        geometry.dtype.name,
+        geometry.out_dtype.name,
+        direct,
+        fast,
+        threads,
+    )
+
+
 class PackedConv:
     """Weights and bias of one convolution, in the layouts that the kernels have asked for so far.
 
@@ -54,18 +72,14 @@ class PackedConv:
         planned = self._plans.get(key)
         if planned is None:
             fill = geometry.fill.astype(geometry.compute)
-            plan = _conv_cpu.ConvPlan(
-                axes,
-                geometry.batch,
-                geometry.in_channels,
-                geometry.out_channels,
-                geometry.groups,
-                geometry.dtype.name,
-                geometry.out_dtype.name,
-                direct,
-                geometry.precision == "fast" and bool(np.isfinite(fill).all()),
-                threads,
-            )
+            fast = geometry.precision == "fast" and bool(np.isfinite(fill).all())
+            plan = None
+            if fast:
+                from . import _numpy_separable  # which builds on this module
+
+                plan = _numpy_separable.plan(geometry, axes, self.terms, direct, threads)
+            if plan is None:
+                plan = conv_plan(geometry, axes, direct, fast, threads)
             sums = self._fill_sums(geometry) if plan.corrected and fill.any() else None
             if len(self._plans) >= _PLANS:
                 self._plans.clear()

@@ -28,6 +28,7 @@ from panel cimport *
 from plan cimport Call, Plan
 from planes cimport choose_planes, divide_planes, find_run, lay_out_workspace
 from planning cimport *
+from separable cimport add_band, split_filters
 from tasks cimport run_task
 
 cdef extern from *:
@@ -145,6 +146,8 @@ cdef class ConvPlan:
     cdef Buffer memory
     cdef readonly str instruction_set
     cdef Buffer outside
+    cdef ConvPlan second
+    cdef int32_t[::1] columns
     cdef readonly str layout            # of the packed weights: "channel", "pixel", "plane", "fourier", "winograd"
     cdef readonly bint corrected
     cdef readonly Py_ssize_t workspace  # bytes for each thread
@@ -314,6 +317,21 @@ cdef class ConvPlan:
         while plan.inside[1] < plan.axis[2].out and not plan.outside[2][plan.inside[1]]:
             plan.inside[1] += 1
 
+    def then(self, ConvPlan second, int32_t[::1] columns, int before):
+        """Make this plan, of filters one column wide, the first of two passes; `second`: one row high.
+
+        `columns`: the column of the input that stands in each column of `second`, or -1 for the fill; all of
+        them stand in order from `before` on. `pack` then takes filters that are a column times a row.
+        """
+        self.columns = columns
+        self.plan.band_source, self.plan.band_before = &columns[0], before
+        self.second = second
+        self.plan.second, self.plan.stream = &second.plan, False
+        self.layout = "separable"
+        self.blocks = (1, second.plan.taps)
+        add_band(&self.plan, second.workspace)
+        self.workspace = self.plan.workspace
+
     def pack(self, weights):
         """Weights in this plan's layout. `weights`: contiguous, element type, (out_channels, ...)."""
         cdef Plan *plan = &self.plan
@@ -325,7 +343,11 @@ cdef class ConvPlan:
         cdef char *target = packed.data
         cdef int group, b, rows
         PyObject_GetBuffer(weights, &view, PyBUF_STRIDES)
-        if plan.fourier != NULL:
+        if plan.second != NULL:
+            packed = Buffer(plan.groups * plan.filters * plan.itemsize
+                            * (plan.axis[1].kernel + plan.second.axis[2].kernel + 1))
+            split_filters(plan, <const char *>view.buf, plan.axis[1].kernel, plan.second.axis[2].kernel, packed.data)
+        elif plan.fourier != NULL:
             packed = Buffer((2 * FOURIER_SIZE + plan.groups * plan.filters * <Py_ssize_t>SPECTRUM) * plan.itemsize)
             block = Buffer(plan.workspace)
             with nogil:

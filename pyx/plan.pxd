@@ -67,6 +67,12 @@ cdef struct Plan:
     int tiles[2]
     int tile_size[2]
     Py_ssize_t tile_at, strip_at, line_at, line_runs_at
+    # Filters of rank 1, or NULL: the pass along the rows; the rows of the band between: elements from one to
+    # the next, elements before the input's columns, which column each element stands for
+    const Plan *second
+    int band_pitch, band_before
+    const int32_t *band_source
+    Py_ssize_t second_at, band_at
     # byte offsets in a thread's workspace; its size
     Py_ssize_t scratch_at, source_at, runs_at, fill_at, transformed_at, products_at, workspace
 

@@ -12,7 +12,7 @@
  * Every output is one sum over rows, depth and columns of the kernel, in this order; tall kernels add up
  * partial sums of about PARTIAL_TERMS terms.
  */
-#define MAX_PLANE_VECTORS 4
+#define MAX_PLANE_VECTORS 8
 #if TILE_PIXELS == 14
 #define TALL_VECTORS 4
 #else
@@ -155,9 +155,45 @@ INLINE void NAME(rolling)(const int height, const int stride, const int vectors,
     }
 }
 
-/* Add input row i to output rows from ... to; then put complete partial sums aside. */
-INLINE void NAME(tall_row)(const int from, const int to, const int vectors, int i, int partial, const plane_strip *s,
-                           vector (*acc)[MAX_PLANE_VECTORS], vector (*total)[MAX_PLANE_VECTORS]) {
+/* Long rows of taps, one row high: taps LANES apart share their loads. */
+INLINE void NAME(line)(const int vectors, const int masked, const plane_strip *strip) {
+    const plane_strip local = *strip, *const s = &local;
+    const ELEMENT *weights = s->weights;
+    const vector bias = broadcast(*(const ELEMENT *)s->bias), fill = broadcast(*(const ELEMENT *)s->fill_row);
+    const NAME(edges) edges = NAME(edges_of)(s);
+    for (int row = 0; row < s->n; row++) {
+        const ELEMENT *x = s->rows[row] == NO_ROW ? s->fill_row : (const void *)(s->x + s->rows[row]);
+        ELEMENT *y = (void *)(s->y + row * s->y_row);
+        vector acc[MAX_PLANE_VECTORS + 1];
+        UNROLL for (int v = 0; v <= vectors; v++) acc[v] = bias;
+        for (int first = 0; first < s->width; first += 2 * LANES)
+            for (int k = first; k < first + LANES && k < s->width; k++) {
+                const vector w = broadcast(weights[k]);
+                if (k + LANES < s->width) {
+                    const vector next = broadcast(weights[k + LANES]);
+                    UNROLL for (int v = 0; v <= vectors; v++) {
+                        const vector value = NAME(tap)(1, masked, x + v * LANES, k, v * LANES, 0, edges, fill);
+                        if (v < vectors)
+                            acc[v + 1] += w * value;
+                        if (v > 0)
+                            acc[v] += next * value;
+                    }
+                } else
+                    UNROLL for (int v = 0; v < vectors; v++) acc[v + 1] +=
+                        w * NAME(tap)(1, masked, x + v * LANES, k, v * LANES, 0, edges, fill);
+            }
+        if (s->stream)
+            UNROLL for (int v = 0; v < vectors; v++) NAME(stream)(y + v * LANES, acc[v + 1]);
+        else {
+            UNROLL for (int v = 0; v < vectors - 1; v++) vstore(y + v * LANES, acc[v + 1]);
+            store_first(y + (vectors - 1) * LANES, acc[vectors], s->count - (vectors - 1) * LANES);
+        }
+    }
+}
+
+/* Add input row i to output rows from ... to; then put complete partial sums aside, unless there is only one. */
+INLINE void NAME(tall_row)(const int from, const int to, const int vectors, const int one, int i, int partial,
+                           const plane_strip *s, vector (*acc)[MAX_PLANE_VECTORS], vector (*total)[MAX_PLANE_VECTORS]) {
     const int width = s->width, dilation = s->dilation;
     for (int d = 0; d < s->depth; d++) {
         const ptrdiff_t offset = s->rows[(ptrdiff_t)i * s->depth + d];
@@ -177,24 +213,31 @@ INLINE void NAME(tall_row)(const int from, const int to, const int vectors, int 
             }
         }
     }
-    if (partial < s->height)
+    if (!one)
         UNROLL for (int r = from; r <= to; r++) if ((i - r + 1) % partial == 0) UNROLL for (int v = 0; v < vectors; v++)
             total[r][v] += acc[r][v],
             acc[r][v] = (vector){0};
 }
 
-INLINE void NAME(tall)(const int vectors, const plane_strip *s) {
+INLINE int NAME(partial_rows)(const plane_strip *s) {
+    const int terms = s->depth * s->width;
+    return terms < PARTIAL_TERMS ? PARTIAL_TERMS / terms : 1;
+}
+
+INLINE void NAME(tall)(const int vectors, const int one, const plane_strip *strip) {
     enum { LAST = PLANE_TALL_ROWS - 1 };
-    const int terms = s->depth * s->width, partial = terms < PARTIAL_TERMS ? PARTIAL_TERMS / terms : 1;
+    const plane_strip local = *strip, *const s = &local;
+    const int partial = NAME(partial_rows)(s);
     const vector bias = broadcast(*(const ELEMENT *)s->bias);
     vector acc[PLANE_TALL_ROWS][MAX_PLANE_VECTORS], total[PLANE_TALL_ROWS][MAX_PLANE_VECTORS];
 
     UNROLL for (int r = 0; r <= LAST; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = (vector){0},
                                                                                     total[r][v] = bias;
-    UNROLL for (int i = 0; i < LAST; i++) NAME(tall_row)(0, i, vectors, i, partial, s, acc, total);
+    UNROLL for (int i = 0; i < LAST; i++) NAME(tall_row)(0, i, vectors, one, i, partial, s, acc, total);
     for (int i = LAST; i < s->height; i++)
-        NAME(tall_row)(0, LAST, vectors, i, partial, s, acc, total);
-    UNROLL for (int r = 1; r <= LAST; r++) NAME(tall_row)(r, LAST, vectors, s->height - 1 + r, partial, s, acc, total);
+        NAME(tall_row)(0, LAST, vectors, one, i, partial, s, acc, total);
+    UNROLL for (int r = 1; r <= LAST; r++)
+        NAME(tall_row)(r, LAST, vectors, one, s->height - 1 + r, partial, s, acc, total);
     UNROLL for (int r = 0; r <= LAST; r++) if (r < s->n) {
         ELEMENT *y = (void *)(s->y + r * s->y_row);
         UNROLL for (int v = 0; v < vectors - 1; v++) vstore(y + v * LANES, acc[r][v] + total[r][v]);
@@ -205,7 +248,10 @@ INLINE void NAME(tall)(const int vectors, const plane_strip *s) {
 
 #define ROLLING(height, stride, kind, vectors, masked)                                                                 \
     static NOINLINE void NAME(rolling_##height##_##stride##_##kind##_##masked)(const plane_strip *s) {                 \
-        if (height > 1 && s->width == height && s->dilation == 1 && s->depth == 1)                                     \
+        const int next_to = s->dilation == 1 && s->depth == 1;                                                         \
+        if (height == 1 && stride == 1 && kind < 2 && next_to && s->width > LANES)                                     \
+            NAME(line)(vectors, masked, s);                                                                            \
+        else if (height > 1 && next_to && s->width == height)                                                          \
             NAME(rolling)(height, stride, vectors, kind == 2, masked, height, s);                                      \
         else                                                                                                           \
             NAME(rolling)(height, stride, vectors, kind == 2, masked, 0, s);                                           \
@@ -213,7 +259,12 @@ INLINE void NAME(tall)(const int vectors, const plane_strip *s) {
 #define ROLLING_ENTRY(height, stride, kind, vectors, masked)                                                           \
     .rolling[height][stride][kind][masked] = NAME(rolling_##height##_##stride##_##kind##_##masked),
 #define TALL(vectors)                                                                                                  \
-    static NOINLINE void NAME(tall_##vectors)(const plane_strip *s) { NAME(tall)(vectors, s); }
+    static NOINLINE void NAME(tall_##vectors)(const plane_strip *s) {                                                  \
+        if (NAME(partial_rows)(s) >= s->height)                                                                        \
+            NAME(tall)(vectors, 1, s);                                                                                 \
+        else                                                                                                           \
+            NAME(tall)(vectors, 0, s);                                                                                 \
+    }
 #define TALL_ENTRY_(vectors) NAME(tall_##vectors)
 #define TALL_ENTRY(vectors) TALL_ENTRY_(vectors)
 
@@ -227,7 +278,7 @@ INLINE void NAME(tall)(const int vectors, const plane_strip *s) {
 #define MASKED_KINDS(F, height, stride, vectors)
 #endif
 #define STRIDES(F, height, vectors) KINDS(F, height, 1, vectors) KINDS(F, height, 2, vectors)
-#define EACH_ROLLING(F) STRIDES(F, 1, 4) STRIDES(F, 2, 4) STRIDES(F, 3, 2) STRIDES(F, 4, 2) STRIDES(F, 5, 2)
+#define EACH_ROLLING(F) STRIDES(F, 1, 8) STRIDES(F, 2, 4) STRIDES(F, 3, 2) STRIDES(F, 4, 2) STRIDES(F, 5, 2)
 EACH_ROLLING(ROLLING)
 TALL(1)
 #if TALL_VECTORS == 4
@@ -238,7 +289,7 @@ TALL(2)
 
 static const plane_kernels NAME(planes) = {
     .masks = PLANE_MASKS,
-    .vectors = {TALL_VECTORS, 4, 4, 2, 2, 2},
+    .vectors = {TALL_VECTORS, 8, 4, 2, 2, 2},
     EACH_ROLLING(ROLLING_ENTRY).tall = {NAME(tall_1), TALL_ENTRY(TALL_VECTORS)},
     .fence = NAME(fence),
 };

@@ -241,7 +241,8 @@ cdef inline void plane_task(const Plan *plan, const Call *call, int image, int c
     strip.x_plane, strip.y_plane = call.x_stride[1] // item, call.y_stride[1]
     strip.fill_plane, strip.weights_plane = plan.panel_pitch, plan.taps
     may_pair = (in_place and plan.fill_outside and plan.planes.masks and plan.direct and not plan.tall
-                and plan.filters == 1 and plan.axis[2].out <= plan.kernels.lanes)
+                and plan.filters == 1 and plan.axis[2].out <= plan.kernels.lanes
+                and (strip.height > 1 or strip.width <= plan.kernels.lanes))
     strip.y_row = plan.phases * call.y_stride[3]
     if not plan.direct:
         strip.y_row = plan.planes.vectors[0 if plan.tall else strip.height] * plan.kernels.lanes * item

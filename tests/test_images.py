@@ -8,7 +8,7 @@ from comparison import assert_identical
 from strategies import MODES
 
 import implicitpad as ip
-from implicitpad import _conv_cpu
+from implicitpad import _conv_cpu, _reference
 from implicitpad._geometry import Axis
 
 ERROR = {"float32": 1e-6, "float64": 2e-15}  # of the largest output, beside float64 sums
@@ -121,3 +121,75 @@ def test_strided_outputs_and_planes_of_a_volume(instruction_set):
     got = ip.conv3d(volume[:, None], w[:, :, None], b, padding=(1, 0, 0), precision="fast")
     assert_identical(got[:, :, 1], want)
     assert_identical(got[:, :, 0], np.broadcast_to(b[0], got[:, :, 0].shape))
+
+
+def columns_times_rows(dtype, channels, height, width):
+    rng = np.random.default_rng(4)
+    columns = rng.standard_normal((channels, 1, height, 1)) / height
+    return (columns * rng.standard_normal((channels, 1, 1, width))).astype(dtype)
+
+
+def layouts(layer):
+    return {planned[0].layout for planned in layer._packed._plans.values()}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", ERROR)
+@pytest.mark.parametrize("kernel", [(7, 7), (9, 40), (31, 19)])
+def test_filters_of_rank_1_are_two_passes(instruction_set, threads, dtype, mode, kernel):
+    x, _, b = arrays(dtype, channels=3, batch=2, size=(53, 71))
+    w = columns_times_rows(dtype, 3, *kernel)
+    fill = [0.5, -3.0, 100.0] if mode == "constant" else None
+    options = {"padding": ((5, 40), (60, 3)), "padding_mode": mode, "fill_value": fill}
+    layer = ip.Conv2d(w, b, groups=3, precision="fast", **options)
+    got, want = layer(x), truth(x, w, b, **options)
+    assert layouts(layer) == {"separable"}
+    assert abs(got - want).max() <= ERROR[dtype] * abs(want).max()
+    wide = _reference.explicit_pad(x, layer_axes(x, kernel, options), np.asarray(fill or 0, dtype))
+    assert_identical(got, ip.conv2d(wide, w, b, groups=3, precision="fast"))
+    assert_identical(got, layer(np.asfortranarray(x)))
+
+
+def layer_axes(x, kernel, options):
+    return tuple(
+        Axis(n, k, 1, 1, before, after, options["padding_mode"])
+        for n, k, (before, after) in zip(x.shape[2:], kernel, options["padding"], strict=True)
+    )
+
+
+def test_only_filters_of_rank_1_are_two_passes(instruction_set):
+    x, _, b = arrays(channels=2, size=(40, 50))
+    w = columns_times_rows("float32", 2, 9, 9)
+    w[1, 0, 2, 3] *= 1.001
+    layer = ip.Conv2d(w, b, padding=4, groups=2, precision="fast")
+    layer(x)
+    assert layouts(layer) == {"plane"}
+    default = ip.Conv2d(columns_times_rows("float32", 2, 9, 9), b, padding=4, groups=2)
+    default(x)
+    assert layouts(default) == {"plane"}
+    zero = ip.Conv2d(np.zeros((2, 1, 9, 9), np.float32), b, groups=2, precision="fast")
+    assert_identical(zero(x), np.broadcast_to(b[:, None, None], (1, 2, 32, 42)).copy())
+
+
+def test_two_passes_keep_a_bad_pixel_local(instruction_set):
+    x, _, b = arrays(size=(40, 50))
+    x[0, 0, 20, 30] = np.nan
+    w = columns_times_rows("float32", 1, 9, 11)
+    got = ip.conv2d(x, w, b, padding=(4, 5), precision="fast")
+    seen = np.zeros((40, 50), bool)
+    seen[16:25, 25:36] = True
+    np.testing.assert_array_equal(np.isnan(got[0, 0]), seen)
+
+
+def test_two_passes_into_any_output(instruction_set, threads):
+    x, _, b = arrays(channels=2, size=(200, 150))
+    w = columns_times_rows("float32", 4, 7, 7)  # two filters for each channel
+    b = np.concatenate([b, b])
+    want = ip.conv2d(x, w, b, padding=3, groups=2, precision="fast")
+    assert_identical(want, ip.conv2d(x, w, b, padding=3, groups=2, precision="fast"))
+    close = ip.conv2d(x, w, b, padding=3, groups=2)
+    assert abs(want - close).max() <= 2e-6 * abs(close).max()
+    host = np.zeros((1, 4, 200, 300), np.float32)
+    ip.conv2d(x, w, b, padding=3, groups=2, precision="fast", out=host[..., ::2])
+    assert_identical(host[..., ::2], want)
+    assert not host[..., 1::2].any()
