@@ -36,6 +36,7 @@ class PackedConv:
 
     def __init__(self, geometry: ConvGeometry, weight: Array, bias: Array | None) -> None:
         self.terms = np.ascontiguousarray(weight, dtype=geometry.compute)
+        self.finite = bool(np.isfinite(self.terms).all())
         shape = (geometry.out_channels,)
         if bias is None:
             self._bias = np.zeros(shape, geometry.compute)
@@ -64,6 +65,7 @@ class PackedConv:
                 geometry.out_dtype.name,
                 direct,
                 geometry.precision == "fast" and bool(np.isfinite(fill).all()),
+                not fill.any() and self.finite,
                 threads,
             )
             sums = self._fill_sums(geometry) if plan.corrected and fill.any() else None
