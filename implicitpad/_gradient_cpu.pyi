@@ -19,13 +19,3 @@ class WeightGradient:
         threads: int,
     ) -> None: ...
     def run(self, x: Any, dy: Any, fill: Any, dw: Any) -> None: ...
-
-def fold(g: Any, depth: Any, height: Any, width: Any, dx: Any, threads: int) -> None: ...
-def segment_sums(
-    dy: Any,
-    segments: Sequence[Sequence[int]],
-    kernels: Any,
-    codes: tuple[int, int, int],
-    sums: Any,
-    threads: int,
-) -> None: ...

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _conv_cpu, _gradient_cpu, _threads
+from . import _conv_cpu, _fold_cpu, _gradient_cpu, _threads
 from ._geometry_transpose import TransposeAxis, TransposeGeometry
 from ._numpy import as_five, merge_rows, raw, untouched, whole
 from ._numpy_transpose import conv_transpose
@@ -92,7 +92,7 @@ def _grad_input(geometry: ConvGeometry, grad: Array, weight: Array) -> Array:
             chunk = as_five(chunk, True).reshape(-1, *as_five(chunk, True).shape[2:])
             at = [tables[0][row : row + count], *tables[1:]]
             depth, height, width = [np.zeros(1, np.int32)] * (3 - len(at)) + at
-            _gradient_cpu.fold(chunk, depth, height, width, target, _threads.get_num_threads())
+            _fold_cpu.fold(chunk, depth, height, width, target, _threads.get_num_threads())
     return total.reshape(shape).astype(geometry.dtype, copy=False)
 
 
@@ -143,7 +143,7 @@ class _BoxSums:
         shape = tuple(len(starts) - 1 for starts in segments)
         sums = np.zeros((geometry.out_channels, int(np.prod(shape))))
         if grad.size:
-            _gradient_cpu.segment_sums(
+            _fold_cpu.segment_sums(
                 raw(grad),
                 segments,
                 _conv_cpu.kernels(),
