@@ -6,7 +6,10 @@ from typing import Any
 MODES: dict[str, int]
 
 class WeightGradient:
+    algorithm: str
     workspace: int
+    @property
+    def corrected(self) -> bool: ...
     def __init__(
         self,
         axes: Sequence[Any],
@@ -16,6 +19,8 @@ class WeightGradient:
         groups: int,
         kernels: Any,
         codes: tuple[int, int, int],
+        finite: bool,
+        fast: bool,
         threads: int,
     ) -> None: ...
-    def run(self, x: Any, dy: Any, fill: Any, dw: Any) -> None: ...
+    def run(self, x: Any, dy: Any, fill: Any, dw: Any) -> bool: ...

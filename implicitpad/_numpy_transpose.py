@@ -68,6 +68,7 @@ def conv_transpose(
     weight: Array,
     bias: Array | None = None,
     out: Array | None = None,
+    precision: str = "default",
 ) -> Array:
     """The transposed convolution of `input`; into `out` if given, which must not be empty.
 
@@ -79,7 +80,7 @@ def conv_transpose(
         return out
     outputs = geometry.batch * math.prod(axis.out for axis in geometry.axes)
     if outputs >= _FEW_OUTPUTS and all(axis.stride == 1 for axis in geometry.axes):
-        return _conv_flipped(geometry, input, weight, bias, out)
+        return _conv_flipped(geometry, input, weight, bias, out, precision)
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
     axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple(
         [_panel_axis(axis) for axis in geometry.axes]
@@ -110,7 +111,12 @@ def conv_transpose(
 
 
 def _conv_flipped(
-    geometry: TransposeGeometry, input: Array, weight: Array, bias: Array | None, out: Array
+    geometry: TransposeGeometry,
+    input: Array,
+    weight: Array,
+    bias: Array | None,
+    out: Array,
+    precision: str,
 ) -> Array:
     """With stride 1, a convolution with the filters flipped and its channel axes exchanged."""
     axes = []
@@ -131,7 +137,7 @@ def _conv_flipped(
         geometry.weight_dtype,
         geometry.compute,
         out.dtype,
-        "default",
+        precision,
     )
     taps = np.ascontiguousarray(weight, dtype=geometry.compute)
     taps = taps.reshape(geometry.groups, -1, weight.shape[1], math.prod(weight.shape[2:]))

@@ -9,46 +9,14 @@ A block of pixels at a time: its input gathered into a panel, its output gradien
 from libc.stdint cimport int32_t
 from libc.string cimport memset
 
-from kernels cimport *
-from panel cimport *
+from gradient_plan cimport Operands, WeightPlan
+from kernels cimport CHANNEL_VECTORS, panel_run
+from panel cimport runs_of, slot_sources
 from plan cimport even_start
 
 
-cdef struct WeightPlan:
-    const element_kernels *kernels
-    load_row_function *load_row
-    int itemsize
-    int batch, groups
-    int channels, filters        # of one group
-    int taps
-    PanelAxis axis[3]
-    int images                   # of a block
-    int slices, n_blocks         # of a group: slices of channels, blocks of filters
-    int shares                   # tasks that divide the blocks of filters of one slice
-    Py_ssize_t plane             # slots of a panel in axes 1 and 2
-    Py_ssize_t image_stride, channel_stride   # slots
-    int32_t *offset              # [channels of a slice][taps]
-    bint untouched               # no axis is windowed: a panel would be a copy of the block
-    int pitch                    # pixels of a block, in whole vectors
-    bint plain                   # storage is the element type
-    # byte offsets in a thread's workspace; its size
-    Py_ssize_t dy_at, packed_at, sums_at, source_at, runs_at, rows_at, workspace
-
-
-cdef struct Operands:
-    const int32_t *offset        # of terms from a block's first pixel, in the panel or in x itself
-    bint in_place                # x needs no panel: nothing windowed, nothing padded
-    const char *x                # byte strides of N, C, D, H, W
-    Py_ssize_t x_stride[5]
-    const char *dy
-    Py_ssize_t dy_stride[5]
-    const char *fill
-    Py_ssize_t fill_stride
-    char *dw                     # contiguous (K, C / groups, taps)
-
-
 cdef inline void fill_block(const WeightPlan *plan, const Operands *arrays, int image, int images, int channel,
-                     int channels, const int *first, char *workspace) noexcept nogil:
+                            int channels, const int *first, char *workspace) noexcept nogil:
     """Gather the panel of a block, padding written in: panel[channel][image][slots]."""
     cdef int32_t *source = <int32_t *>(workspace + plan.source_at)
     cdef int32_t *source_h = source + plan.axis[0].slots
@@ -76,8 +44,8 @@ cdef inline void fill_block(const WeightPlan *plan, const Operands *arrays, int 
                     target += <Py_ssize_t>plan.axis[2].slots * plan.itemsize
 
 
-cdef inline int load_gradients(const WeightPlan *plan, const Operands *arrays, int image, int images, int filter, int filters,
-                        const int *first, const int *size, char *workspace) noexcept nogil:
+cdef inline int load_gradients(const WeightPlan *plan, const Operands *arrays, int image, int images, int filter,
+                               int filters, const int *first, const int *size, char *workspace) noexcept nogil:
     """Output gradients of a block as [pixel][filter], and the panel slot of each of its rows; returns the rows."""
     cdef int32_t *row_slot = <int32_t *>(workspace + plan.rows_at)
     cdef int k, n, d, h, row = 0, rows = images * size[0] * size[1], width = CHANNEL_VECTORS * plan.kernels.lanes
@@ -103,9 +71,9 @@ cdef inline int load_gradients(const WeightPlan *plan, const Operands *arrays, i
                 dy = (arrays.dy + (image + n) * arrays.dy_stride[0] + filter * arrays.dy_stride[1]
                       + (first[0] + d) * arrays.dy_stride[2] + first[1] * arrays.dy_stride[3]
                       + first[2] * plan.itemsize)
-                plan.kernels.pack_weights(
+                plan.kernels.gradient.pack(
                     workspace + plan.packed_at + <Py_ssize_t>(n * size[0] + d) * run_pixels * width * plan.itemsize,
-                    dy, arrays.dy_stride[1] // plan.itemsize, filters, run_pixels, width)
+                    dy, arrays.dy_stride[1] // plan.itemsize, filters, run_pixels)
         return rows
     for k in range(filters):
         target = workspace + plan.dy_at + <Py_ssize_t>k * plan.pitch * plan.itemsize
@@ -117,16 +85,27 @@ cdef inline int load_gradients(const WeightPlan *plan, const Operands *arrays, i
                 for h in range(size[1]):
                     plan.load_row(target, dy + h * arrays.dy_stride[3], arrays.dy_stride[4], &run, 1, arrays.fill)
                     target += size[2] * plan.itemsize
-    plan.kernels.pack_weights(workspace + plan.packed_at, workspace + plan.dy_at, plan.pitch, filters, rows * size[2],
-                              width)
+    plan.kernels.gradient.pack(workspace + plan.packed_at, workspace + plan.dy_at, plan.pitch, filters, rows * size[2])
     return rows
 
 
-cdef inline void weight_task(const WeightPlan *plan, const Operands *arrays, Py_ssize_t task, char *workspace) noexcept nogil:
+cdef inline void locate_block(const WeightPlan *plan, int block, int *first, int *size) noexcept nogil:
+    """First output and size of a block along each axis."""
+    cdef int a
+    for a in range(2, -1, -1):
+        first[a] = block % plan.axis[a].blocks * plan.axis[a].block
+        block //= plan.axis[a].blocks
+        size[a] = plan.axis[a].out - first[a]
+        if size[a] > plan.axis[a].block:
+            size[a] = plan.axis[a].block
+
+
+cdef inline void direct_task(const WeightPlan *plan, const Operands *arrays, Py_ssize_t task,
+                             char *workspace) noexcept nogil:
     """One slice of channels for some blocks of filters: all pixels, in order."""
     cdef int first[3]
     cdef int size[3]
-    cdef int a, t, n, at, image, images, rows, block, from_channel, channels, terms, channel, k, filter, filters
+    cdef int t, n, at, image, images, rows, block, from_channel, channels, terms, channel, k, filter, filters
     cdef const char *panel
     cdef int width = CHANNEL_VECTORS * plan.kernels.lanes
     cdef int slice = <int>(task % plan.slices), group = <int>(task // plan.slices // plan.shares)
@@ -143,13 +122,7 @@ cdef inline void weight_task(const WeightPlan *plan, const Operands *arrays, Py_
     while image < plan.batch:
         images = plan.batch - image if plan.batch - image < plan.images else plan.images
         for block in range(plan.axis[0].blocks * plan.axis[1].blocks * plan.axis[2].blocks):
-            at = block
-            for a in range(2, -1, -1):
-                first[a] = at % plan.axis[a].blocks * plan.axis[a].block
-                at //= plan.axis[a].blocks
-                size[a] = plan.axis[a].out - first[a]
-                if size[a] > plan.axis[a].block:
-                    size[a] = plan.axis[a].block
+            locate_block(plan, block, first, size)
             channel = group * plan.channels + from_channel
             panel = workspace
             if arrays.in_place:

@@ -30,6 +30,38 @@ INLINE void NAME(weight_tile)(const int terms, const ELEMENT *dy, const ELEMENT 
     }
 }
 
+/* The products of gradient_winograd.h at one position: whole channels of a vector, so that no lane is idle.
+ * sums[j][k] = or += sum over tiles of dy[tile][k] * x[tile * LANES + j], j < GRADIENT_TERMS */
+#undef GRADIENT_TERMS
+#if TILE_PIXELS == 14
+#define GRADIENT_TERMS (LANES < 8 ? LANES : 8)
+#else
+#define GRADIENT_TERMS (LANES < 4 ? LANES : 4)
+#endif
+static NOINLINE void NAME(gradient_products)(const void *gradients, const void *inputs, int tiles, void *sums,
+                                             int add) {
+    const ELEMENT *dy = gradients, *x = inputs;
+    ELEMENT *sum = sums;
+    vector acc[CHANNEL_VECTORS][GRADIENT_TERMS];
+    UNROLL for (int j = 0; j < GRADIENT_TERMS; j++) {
+        acc[0][j] = acc[1][j] = (vector){0};
+        PREFETCH(sum + j * CHANNELS);
+        PREFETCH(sum + j * CHANNELS + LANES);
+    }
+    for (int i = 0; i < tiles; i++, x += LANES, dy += CHANNELS) {
+        const vector d0 = vload(dy), d1 = vload(dy + LANES);
+        UNROLL for (int j = 0; j < GRADIENT_TERMS; j++) {
+            const vector value = broadcast(x[j]);
+            acc[0][j] += d0 * value;
+            acc[1][j] += d1 * value;
+        }
+    }
+    UNROLL for (int j = 0; j < GRADIENT_TERMS; j++) UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) {
+        ELEMENT *at = sum + j * CHANNELS + v * LANES;
+        vstore(at, add ? vload(at) + acc[v][j] : acc[v][j]);
+    }
+}
+
 #define WEIGHT_TILE(terms)                                                                                             \
     static NOINLINE void NAME(weight_tile_##terms)(const void *dy, const void *panel, const int32_t *row_slot,         \
                                                    int rows, int pixels, const int32_t *offset, double *sums) {        \
@@ -41,30 +73,55 @@ INLINE void NAME(weight_tile)(const int terms, const ELEMENT *dy, const ELEMENT 
 #define EACH_WEIGHT_TILE(F) F(1) F(2) F(3) F(4) F(5) F(6)
 #endif
 EACH_WEIGHT_TILE(WEIGHT_TILE)
+#define WEIGHT_ENTRY(terms) [terms] = NAME(weight_tile_##terms),
 
-/* gradient[k * row_stride + term] = sums[term][k], rounded, for the first `rows` k. */
-static void NAME(unpack_sums)(const double *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride) {
-    ELEMENT *out = gradient;
+/* packed[pixel][k] = dy[k * row_stride + pixel] for the first `rows` k, 0 for the others. */
+static void NAME(pack_gradients)(void *packed, const void *dy, ptrdiff_t row_stride, int rows, int pixels) {
+    for (int k = 0; k < CHANNELS; k += LANES) {
+        const ELEMENT *row = (const ELEMENT *)dy + k * row_stride;
+        ELEMENT *out = (ELEMENT *)packed + k;
+        for (int p = 0; p < pixels; p += LANES) {
+            const int length = pixels - p < LANES ? pixels - p : LANES;
+            vector square[LANES];
+            if (rows >= k + LANES && length == LANES)
+                UNROLL for (int i = 0; i < LANES; i++) square[i] = vload(row + i * row_stride + p);
+            else
+                UNROLL for (int i = 0; i < LANES; i++) square[i] =
+                    k + i < rows ? load_first(row + i * row_stride + p, length) : (vector){0};
+            transpose(square);
+            UNROLL for (int i = 0; i < LANES; i++) if (i < length)
+                vstore(out + (ptrdiff_t)(p + i) * CHANNELS, square[i]);
+        }
+    }
+}
+
+/* gradient[k * row_stride + term] = or += lines[term][k] for the first `rows` k; reads whole squares of lines. */
+static void NAME(unpack_rows)(const ELEMENT *lines, int terms, int rows, ELEMENT *gradient, ptrdiff_t row_stride,
+                              int add) {
     for (int k = 0; k < rows; k += LANES) {
         const int count = rows - k < LANES ? rows - k : LANES;
         for (int t = 0; t < terms; t += LANES) {
             const int length = terms - t < LANES ? terms - t : LANES;
             vector square[LANES];
-            ELEMENT line[LANES];
-            UNROLL for (int i = 0; i < LANES; i++) {
-                for (int l = 0; l < LANES; l++)
-                    line[l] = (ELEMENT)sums[(t + (i < length ? i : 0)) * CHANNELS + k + l];
-                square[i] = vload(line);
-            }
+            UNROLL for (int i = 0; i < LANES; i++) square[i] = vload(lines + (t + i) * CHANNELS + k);
             transpose(square);
-            UNROLL for (int i = 0; i < LANES; i++) if (i < count)
-                store_first(out + (k + i) * row_stride + t, square[i], length);
+            UNROLL for (int i = 0; i < LANES; i++) if (i < count) {
+                ELEMENT *out = gradient + (k + i) * row_stride + t;
+                store_first(out, add ? square[i] + load_first(out, length) : square[i], length);
+            }
         }
     }
 }
 
-#define WEIGHT_ENTRY(terms) [terms] = NAME(weight_tile_##terms),
-static const gradient_kernels NAME(gradient) = {
-    .weight_tile = {EACH_WEIGHT_TILE(WEIGHT_ENTRY)},
-    .unpack_sums = NAME(unpack_sums),
-};
+/* gradient[k * row_stride + term] = sums[term][k], rounded, for the first `rows` k. */
+static void NAME(unpack_sums)(const double *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride) {
+    ELEMENT lines[LANES * CHANNELS];
+    for (int t = 0; t < terms; t += LANES) {
+        const int length = terms - t < LANES ? terms - t : LANES;
+        for (int i = 0; i < length * CHANNELS; i++)
+            lines[i] = (ELEMENT)sums[(ptrdiff_t)t * CHANNELS + i];
+        for (int i = length * CHANNELS; i < LANES * CHANNELS; i++)
+            lines[i] = 0;
+        NAME(unpack_rows)(lines, length, rows, (ELEMENT *)gradient + t, row_stride, 0);
+    }
+}
