@@ -19,6 +19,7 @@ class WeightGradient:
         groups: int,
         kernels: Any,
         codes: tuple[int, int, int],
+        exchanged: bool,
         finite: bool,
         fast: bool,
         threads: int,

@@ -210,7 +210,9 @@ def _grad_weight(
         before = axis.before - low * axis.stride
         after = (high - low - 1) * axis.stride + axis.extent - before - axis.size
         axes.append(dataclasses.replace(axis, before=before, after=after))
-    if all(untouched(axis) for axis in axes[1:]) and (merged := merge_rows(x, dy)):
+    # Where nothing is windowed, the operands are alike: the one with fewer channels is packed.
+    exchanged = geometry.in_channels <= geometry.out_channels and all(map(untouched, axes))
+    if all(map(untouched, axes[1:])) and (merged := merge_rows(x, dy)):
         x, dy = merged
         axes = [axes[0], whole(1), whole(x.shape[4])]
     shape = (geometry.out_channels, geometry.in_channels // geometry.groups)
@@ -223,19 +225,21 @@ def _grad_weight(
         gradient = np.zeros((*shape, taps), geometry.compute)
         corrected = suspect = False
         if dy.size:
+            channels = (geometry.in_channels, geometry.out_channels)
             plan = _gradient_cpu.WeightGradient(
                 axes,
                 geometry.batch,
-                geometry.in_channels,
-                geometry.out_channels,
+                *(channels[::-1] if exchanged else channels),
                 geometry.groups,
                 _conv_cpu.kernels(),
                 _conv_cpu.codes(geometry.dtype.name, geometry.out_dtype.name),
+                exchanged,
                 finite,
                 geometry.precision == "fast",
                 _threads.get_num_threads(),
             )
-            suspect, corrected = plan.run(raw(x), raw(dy), fill, gradient), plan.corrected
+            operands = (raw(dy), raw(x)) if exchanged else (raw(x), raw(dy))
+            suspect, corrected = plan.run(*operands, fill, gradient), plan.corrected
         missing = None  # (C_out, 1 or taps): sums of output gradients that meet the fill alone
         if corrected and fill.any():
             missing = sums().reading_fill()

@@ -38,7 +38,7 @@ cdef class WeightGradient:
     """The weight gradient for one geometry and one set of kernels.
 
     `axes`: three objects with size, kernel, stride, dilation, extent, before, mode, out. `kernels`, `codes`:
-    from _conv_cpu. `finite`: the fill is. `fast`: F(4x4, 3x3) may be used.
+    from _conv_cpu. `exchanged`: x and dy are, nothing being windowed. `finite`: the fill is. `fast`: F(4x4, 3x3) may be used.
     """
     cdef WeightPlan plan
     cdef int32_t *memory
@@ -53,7 +53,7 @@ cdef class WeightGradient:
         return self.plan.corrected
 
     def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, kernels, codes,
-                 bint finite, bint fast, int threads):
+                 bint exchanged, bint finite, bint fast, int threads):
         cdef WeightPlan *plan = &self.plan
         cdef const kernel_set *chosen = <const kernel_set *>PyCapsule_GetPointer(kernels, "implicitpad.kernel_set")
         cdef double macs = <double>batch * out_channels * (in_channels // groups)
@@ -75,7 +75,7 @@ cdef class WeightGradient:
             plan.taps *= axis.kernel
             macs *= axis.kernel * axis.out
         plan.n_blocks = ceil_div(plan.filters, CHANNEL_VECTORS * plan.kernels.lanes)
-        plan.corrected = False
+        plan.corrected, plan.exchanged = False, exchanged
         if finite and choose_winograd(plan, fast):
             plan.untouched, plan.corrected = False, plan.tile > 2
         else:
@@ -100,7 +100,7 @@ cdef class WeightGradient:
         lanes, width = plan.kernels.lanes, CHANNEL_VECTORS * plan.kernels.lanes
         plan.pitch = ceil_div(pixels, lanes) * lanes
         filter_blocks = ceil_div(plan.n_blocks, plan.shares)
-        sums = filter_blocks * channels * plan.taps * width * sizeof(double)
+        sums = (filter_blocks * channels * plan.taps + lanes) * width * plan.itemsize
         panel_channels, winograd = channels, (0,) * 3
         if plan.tile > 1:
             positions, terms = (plan.tile + 2) ** 2, plan.kernels.gradient.terms
@@ -165,7 +165,7 @@ cdef class WeightGradient:
         arrays.x, arrays.dy, arrays.dw = <const char *>x_view.buf, <const char *>dy_view.buf, <char *>dw_view.buf
         arrays.fill, arrays.fill_stride = <const char *>fill_view.buf, plan.itemsize if fill_view.ndim else 0
         arrays.suspect = &suspect
-        if plan.corrected:
+        if plan.corrected or plan.exchanged:
             arrays.fill, arrays.fill_stride = <const char *>&zero, 0
         for a in range(5):
             arrays.x_stride[a], arrays.dy_stride[a] = x_view.strides[a], dy_view.strides[a]

@@ -46,7 +46,7 @@ cdef inline list pieces(WeightPlan *plan, int units, int m):
 cdef inline void choose_direct(WeightPlan *plan):
     """About BLOCK_PIXELS pixels; channels in slices whose sums and panels fit the cache."""
     blocks = 1 if plan.untouched else min(TASK_BLOCKS, plan.n_blocks)
-    column = plan.taps * CHANNEL_VECTORS * plan.kernels.lanes * sizeof(double)
+    column = plan.taps * CHANNEL_VECTORS * plan.kernels.lanes * plan.itemsize
     plan.tile = 1
     plan.slices = ceil_div(plan.channels, max(1, SUMS_BYTES // (blocks * column)))
     plan.shares = ceil_div(plan.n_blocks, blocks)

@@ -4,15 +4,19 @@
     dw[k, c, t] = sum_n sum_i dy[n, k, i] x[n, c, e(i s + t d - p)]
 
 A block of pixels at a time: its input gathered into a panel, its output gradients packed, then the register tiles.
+Sums go to dw after PARTIAL_BLOCKS blocks: rounding errors grow with the number of terms of a sum, and so hardly
+grow with the number of pixels.
 """
 
 from libc.stdint cimport int32_t
-from libc.string cimport memset
 
 from gradient_plan cimport Operands, WeightPlan
 from kernels cimport CHANNEL_VECTORS, panel_run
 from panel cimport runs_of, slot_sources
 from plan cimport even_start
+
+cdef enum:
+    PARTIAL_BLOCKS = 64
 
 
 cdef inline void fill_block(const WeightPlan *plan, const Operands *arrays, int image, int images, int channel,
@@ -100,6 +104,20 @@ cdef inline void locate_block(const WeightPlan *plan, int block, int *first, int
             size[a] = plan.axis[a].block
 
 
+cdef inline void store_sums(const WeightPlan *plan, const Operands *arrays, const char *sums, int terms, int filters,
+                            int filter, int channel, bint add) noexcept nogil:
+    """From sums[term][filter] of one block of filters into dw."""
+    if plan.exchanged:
+        plan.kernels.gradient.copy_sums(
+            sums, terms, filters, arrays.dw + (<Py_ssize_t>channel * plan.filters + filter % plan.filters) * plan.itemsize,
+            plan.filters, add)
+        return
+    plan.kernels.gradient.unpack_sums(
+        sums, terms, filters,
+        arrays.dw + (<Py_ssize_t>filter * plan.channels + channel % plan.channels) * plan.taps * plan.itemsize,
+        <Py_ssize_t>plan.channels * plan.taps, add)
+
+
 cdef inline void direct_task(const WeightPlan *plan, const Operands *arrays, Py_ssize_t task,
                              char *workspace) noexcept nogil:
     """One slice of channels for some blocks of filters: all pixels, in order."""
@@ -112,16 +130,18 @@ cdef inline void direct_task(const WeightPlan *plan, const Operands *arrays, Py_
     cdef int share = <int>(task // plan.slices % plan.shares)
     cdef int first_block = even_start(share, plan.shares, plan.n_blocks)
     cdef int n_blocks = even_start(share + 1, plan.shares, plan.n_blocks) - first_block
-    cdef double *sums = <double *>(workspace + plan.sums_at)
+    cdef char *sums = workspace + plan.sums_at
+    cdef int blocks = plan.axis[0].blocks * plan.axis[1].blocks * plan.axis[2].blocks, since = 0, done = 0
+    cdef bint flush
     from_channel = even_start(slice, plan.slices, plan.channels)
     channels = even_start(slice + 1, plan.slices, plan.channels) - from_channel
     terms = channels * plan.taps
     n = (terms + plan.kernels.tile_pixels - 1) // plan.kernels.tile_pixels
-    memset(sums, 0, <size_t>n_blocks * terms * width * sizeof(double))
     image = 0
     while image < plan.batch:
         images = plan.batch - image if plan.batch - image < plan.images else plan.images
-        for block in range(plan.axis[0].blocks * plan.axis[1].blocks * plan.axis[2].blocks):
+        for block in range(blocks):
+            flush = since == PARTIAL_BLOCKS - 1 or block == blocks - 1 and image + images == plan.batch
             locate_block(plan, block, first, size)
             channel = group * plan.channels + from_channel
             panel = workspace
@@ -140,12 +160,11 @@ cdef inline void direct_task(const WeightPlan *plan, const Operands *arrays, Py_
                     at = even_start(t, n, terms)
                     plan.kernels.gradient.weight_tile[even_start(t + 1, n, terms) - at](
                         workspace + plan.packed_at, panel, <const int32_t *>(workspace + plan.rows_at), rows, size[2],
-                        arrays.offset + at, sums + (<Py_ssize_t>k * terms + at) * width)
+                        arrays.offset + at, sums + (<Py_ssize_t>k * terms + at) * width * plan.itemsize, since > 0)
+                if flush:
+                    store_sums(plan, arrays, sums + <Py_ssize_t>k * terms * width * plan.itemsize, terms, filters,
+                               group * plan.filters + filter, channel, done > 0)
+            since += 1
+            if flush:
+                since, done = 0, done + 1
         image += images
-    for k in range(n_blocks):
-        filter = (first_block + k) * width
-        filters = plan.filters - filter if plan.filters - filter < width else width
-        plan.kernels.gradient.unpack_sums(
-            sums + <Py_ssize_t>k * terms * width, terms, filters,
-            arrays.dw + ((<Py_ssize_t>(group * plan.filters + filter) * plan.channels + from_channel) * plan.taps)
-            * plan.itemsize, <Py_ssize_t>plan.channels * plan.taps)

@@ -1,16 +1,14 @@
 /* The register tiles of the weight gradient, for one instruction set and one floating element type.
  *
- *     sums[term][k] += sum over pixels of dy[pixel][k] * panel[slot(pixel) + offset[term]]
+ *     sums[term][k] = or += sum over pixels of dy[pixel][k] * panel[slot(pixel) + offset[term]]
  *
  * A term is one tap of one input channel. The pixels are the inner loop: up to TILE_PIXELS terms times two vectors
- * of output channels stay in registers for all pixels of a block, and are then added to sums in
- * double precision, so that the rounding error is that of one block however many there are.
+ * of output channels stay in registers for all pixels of a block, and are then added to the sums of other blocks.
  */
 
 INLINE void NAME(weight_tile)(const int terms, const ELEMENT *dy, const ELEMENT *panel, const int32_t *row_slot,
-                              int rows, int pixels, const int32_t *offset, double *sums) {
+                              int rows, int pixels, const int32_t *offset, ELEMENT *sums, int add) {
     vector acc[CHANNEL_VECTORS][TILE_PIXELS];
-    ELEMENT line[LANES];
     UNROLL for (int j = 0; j < terms; j++) acc[0][j] = acc[1][j] = (vector){0};
     for (int r = 0; r < rows; r++) {
         const ELEMENT *x = panel + row_slot[r];
@@ -24,9 +22,8 @@ INLINE void NAME(weight_tile)(const int terms, const ELEMENT *dy, const ELEMENT 
         }
     }
     UNROLL for (int j = 0; j < terms; j++) UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) {
-        vstore(line, acc[v][j]);
-        for (int l = 0; l < LANES; l++)
-            sums[j * CHANNELS + v * LANES + l] += (double)line[l];
+        ELEMENT *sum = sums + j * CHANNELS + v * LANES;
+        vstore(sum, add ? vload(sum) + acc[v][j] : acc[v][j]);
     }
 }
 
@@ -64,8 +61,8 @@ static NOINLINE void NAME(gradient_products)(const void *gradients, const void *
 
 #define WEIGHT_TILE(terms)                                                                                             \
     static NOINLINE void NAME(weight_tile_##terms)(const void *dy, const void *panel, const int32_t *row_slot,         \
-                                                   int rows, int pixels, const int32_t *offset, double *sums) {        \
-        NAME(weight_tile)(terms, dy, panel, row_slot, rows, pixels, offset, sums);                                     \
+                                                   int rows, int pixels, const int32_t *offset, void *sums, int add) { \
+        NAME(weight_tile)(terms, dy, panel, row_slot, rows, pixels, offset, sums, add);                                \
     }
 #if TILE_PIXELS == 14
 #define EACH_WEIGHT_TILE(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14)
@@ -95,33 +92,31 @@ static void NAME(pack_gradients)(void *packed, const void *dy, ptrdiff_t row_str
     }
 }
 
-/* gradient[k * row_stride + term] = or += lines[term][k] for the first `rows` k; reads whole squares of lines. */
-static void NAME(unpack_rows)(const ELEMENT *lines, int terms, int rows, ELEMENT *gradient, ptrdiff_t row_stride,
-                              int add) {
+/* gradient[k * row_stride + term] = or += sums[term][k] for the first `rows` k; reads whole squares of sums. */
+static void NAME(unpack_sums)(const void *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride, int add) {
     for (int k = 0; k < rows; k += LANES) {
         const int count = rows - k < LANES ? rows - k : LANES;
         for (int t = 0; t < terms; t += LANES) {
+            const ELEMENT *from = (const ELEMENT *)sums + (ptrdiff_t)t * CHANNELS + k;
             const int length = terms - t < LANES ? terms - t : LANES;
             vector square[LANES];
-            UNROLL for (int i = 0; i < LANES; i++) square[i] = vload(lines + (t + i) * CHANNELS + k);
+            UNROLL for (int i = 0; i < LANES; i++) square[i] = vload(from + i * CHANNELS);
             transpose(square);
             UNROLL for (int i = 0; i < LANES; i++) if (i < count) {
-                ELEMENT *out = gradient + (k + i) * row_stride + t;
+                ELEMENT *out = (ELEMENT *)gradient + (k + i) * row_stride + t;
                 store_first(out, add ? square[i] + load_first(out, length) : square[i], length);
             }
         }
     }
 }
 
-/* gradient[k * row_stride + term] = sums[term][k], rounded, for the first `rows` k. */
-static void NAME(unpack_sums)(const double *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride) {
-    ELEMENT lines[LANES * CHANNELS];
-    for (int t = 0; t < terms; t += LANES) {
-        const int length = terms - t < LANES ? terms - t : LANES;
-        for (int i = 0; i < length * CHANNELS; i++)
-            lines[i] = (ELEMENT)sums[(ptrdiff_t)t * CHANNELS + i];
-        for (int i = length * CHANNELS; i < LANES * CHANNELS; i++)
-            lines[i] = 0;
-        NAME(unpack_rows)(lines, length, rows, (ELEMENT *)gradient + t, row_stride, 0);
-    }
+/* gradient[term * row_stride + k] = or += sums[term][k] for the first `rows` k: the gradient of exchanged operands. */
+static void NAME(copy_sums)(const void *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride, int add) {
+    for (int t = 0; t < terms; t++)
+        for (int k = 0; k < rows; k += LANES) {
+            const vector sum = vload((const ELEMENT *)sums + (ptrdiff_t)t * CHANNELS + k);
+            ELEMENT *out = (ELEMENT *)gradient + t * row_stride + k;
+            const int length = rows - k < LANES ? rows - k : LANES;
+            store_first(out, add ? sum + load_first(out, length) : sum, length);
+        }
 }

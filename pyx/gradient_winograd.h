@@ -90,7 +90,7 @@ static int TILED(winograd_sums)(const void *sums, ptrdiff_t stride, int channels
                 vstore(taps + (9 * c + i) * CHANNELS + v * LANES, g[i]);
             }
         }
-    NAME(unpack_rows)(taps, 9 * channels, rows, dw, row_stride, add);
+    NAME(unpack_sums)(taps, 9 * channels, rows, dw, row_stride, add);
     ELEMENT lanes[LANES];
     vstore(lanes, suspect);
     for (int i = 0; i < LANES; i++)

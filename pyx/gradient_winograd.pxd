@@ -2,17 +2,13 @@
 """One task of a weight gradient by Winograd (gradient_winograd.h): a slice of channels, some blocks of filters.
 
 A block of tiles at a time: its inputs and output gradients are transformed, and their products over tiles added
-to the sums of each position. The sums become weights after PARTIAL_BLOCKS blocks: rounding errors grow with the
-number of terms of a sum, and so do not grow with the number of pixels.
+to the sums of each position, which become weights after PARTIAL_BLOCKS blocks.
 """
 
 from gradient_plan cimport Operands, WeightPlan
-from gradient_tasks cimport fill_block, load_gradients, locate_block
+from gradient_tasks cimport PARTIAL_BLOCKS, fill_block, load_gradients, locate_block
 from kernels cimport CHANNEL_VECTORS
 from plan cimport even_start
-
-cdef enum:
-    PARTIAL_BLOCKS = 64
 
 
 cdef inline void transform_inputs(const WeightPlan *plan, const Operands *arrays, int image, int images, int channel,

@@ -119,11 +119,12 @@ typedef struct {
 
 typedef struct {
     void (*weight_tile[MAX_TILE_PIXELS + 1])(const void *dy, const void *panel, const int32_t *row_slot, int rows,
-                                             int pixels, const int32_t *offset, double *sums); /* [terms] */
-    int terms;                                                                                 /* of the products */
+                                             int pixels, const int32_t *offset, void *sums, int add); /* [terms] */
+    int terms; /* of the products */
     void (*products)(const void *dy, const void *x, int tiles, void *sums, int add);
     void (*pack)(void *packed, const void *dy, ptrdiff_t row_stride, int rows, int pixels);
-    void (*unpack_sums)(const double *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride);
+    void (*unpack_sums)(const void *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride, int add);
+    void (*copy_sums)(const void *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride, int add);
     const gradient_winograd_kernels *winograd[2]; /* m = 2, 4 */
 } gradient_kernels;
 

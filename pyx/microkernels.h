@@ -246,6 +246,7 @@ static const gradient_kernels NAME(gradient) = {
     .products = NAME(gradient_products),
     .pack = NAME(pack_gradients),
     .unpack_sums = NAME(unpack_sums),
+    .copy_sums = NAME(copy_sums),
     .winograd = {&NAME(gradient_winograd2), &NAME(gradient_winograd4)},
 };
 #define GRADIENT &NAME(gradient)

@@ -20,7 +20,7 @@ def algorithm(channels, filters, size, *, kernel=3, stride=1, finite=True, fast=
     ] * 2
     fixed = (_conv_cpu.kernels(), _conv_cpu.codes("float32", "float32"))
     return _gradient_cpu.WeightGradient(
-        axes, 1, channels, filters, 1, *fixed, finite, fast, 1
+        axes, 1, channels, filters, 1, *fixed, False, finite, fast, 1
     ).algorithm
 
 
