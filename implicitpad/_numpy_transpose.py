@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _conv_cpu, _threads, _transpose_cpu
+from . import _columns_cpu, _conv_cpu, _threads, _transpose_cpu
 from ._geometry import Axis, ConvGeometry
+from ._geometry_transpose import TransposeAxis
 from ._numpy import as_five, conv, pack_conv, raw
 
 if TYPE_CHECKING:
-    from ._geometry_transpose import TransposeAxis, TransposeGeometry
+    from ._geometry_transpose import TransposeGeometry
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
 # With fewer, the filters cost more to flip and to transform than is saved by computing with those.
 _FEW_OUTPUTS = 128
+
+# Up to so many, weights are taken as they lie.
+_FEW_PIXELS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class _PanelAxis:
         return self.dilation * (self.kernel - 1) + 1
 
 
+_UNIT = TransposeAxis(1, 1, 1, 1, 0, 1)
 _WHOLE = _PanelAxis(1, 1, 1, 0, 1, (1, 1, ((0, 0),)))
 
 
@@ -78,6 +83,8 @@ def conv_transpose(
         out = np.empty(geometry.out_shape, geometry.out_dtype)
     if out.size == 0:
         return out
+    if _few_pixels(geometry):
+        return _by_columns(geometry, input, weight, bias, out)
     outputs = geometry.batch * math.prod(axis.out for axis in geometry.axes)
     if outputs >= _FEW_OUTPUTS and all(axis.stride == 1 for axis in geometry.axes):
         return _conv_flipped(geometry, input, weight, bias, out, precision)
@@ -107,6 +114,35 @@ def conv_transpose(
         bias = np.zeros(geometry.out_channels, geometry.compute)
     bias = np.ascontiguousarray(bias, dtype=geometry.compute)
     plan.run(raw(x), taps, bias, raw(y))
+    return out
+
+
+def _few_pixels(geometry: TransposeGeometry) -> bool:
+    """Would preparing the weights cost more than folding columns? Both look at the arithmetic."""
+    pixels = geometry.batch * math.prod(axis.size for axis in geometry.axes)
+    channels = geometry.in_channels // geometry.groups
+    terms = geometry.out_channels // geometry.groups * math.prod(a.kernel for a in geometry.axes)
+    return geometry.compute.kind == "f" and pixels <= _FEW_PIXELS and channels >= 64 <= terms
+
+
+def _by_columns(
+    geometry: TransposeGeometry, input: Array, weight: Array, bias: Array | None, out: Array
+) -> Array:
+    axes = (_UNIT,) * (3 - len(geometry.axes)) + geometry.axes
+    taps = np.ascontiguousarray(weight, dtype=geometry.compute)
+    if bias is None:
+        bias = np.zeros(geometry.out_channels, geometry.compute)
+    _columns_cpu.transpose_columns(
+        axes,
+        geometry.groups,
+        raw(as_five(input, geometry.batched)),
+        taps.reshape(*taps.shape[:2], -1),
+        np.ascontiguousarray(bias, dtype=geometry.compute),
+        raw(as_five(out, geometry.batched)),
+        _conv_cpu.kernels(),
+        _conv_cpu.codes(geometry.dtype.name, out.dtype.name),
+        _threads.get_num_threads(),
+    )
     return out
 
 
