@@ -31,6 +31,8 @@ def pool(geometry: PoolGeometry, input: Array, indices: bool) -> tuple[Array, Ar
         return out, index
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
     axes: tuple[Any, ...] = (whole(1),) * (3 - len(geometry.axes)) + geometry.axes
+    # elements are computed with as they are stored
+    held = geometry.dtype.name in _pool_cpu.ELEMENTS.values()
     plan = _pool_cpu.PoolPlan(
         axes,
         geometry.batch,
@@ -41,17 +43,16 @@ def pool(geometry: PoolGeometry, input: Array, indices: bool) -> tuple[Array, Ar
         float(geometry.divisor),
         geometry.count_pad,
         geometry.fill_given,
+        held and x.strides[4] == x.itemsize and x.flags.aligned,
+        held,
         _conv_cpu.get_instruction_set(),
         _threads.get_num_threads(),
     )
-    held = plan.element == geometry.dtype.name  # elements are computed with as they are stored
     plan.run(
         raw(x),
         geometry.fill.astype(plan.element),
         raw(y),
         None if index is None else as_five(index, geometry.batched),
-        held and x.strides[4] == x.itemsize and x.flags.aligned,
-        held,
     )
     return out, index
 
