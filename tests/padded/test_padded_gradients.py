@@ -115,19 +115,25 @@ def test_gradients_of_something_else_are_refused():
 
 
 def differentiable_layer(rng, rank, channels):
-    kind = rng.integers(10)
+    kind = rng.integers(12)
     size = int(rng.choice([1, 2, 3]))
     options = {"rng": rng, "dtype": np.float64}
     conv = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[rank - 1]
     if kind < 3:
         return conv(channels, int(rng.choice([2, 4])), size, int(rng.choice([1, 2])), **options)
     if kind == 3:
-        return [nn.SiLU(), nn.GELU(), nn.Tanh(), nn.Sigmoid(), nn.ReLU(), nn.LeakyReLU()][
-            rng.integers(6)
-        ]
+        pointwise = nn.SiLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.ReLU, nn.LeakyReLU, nn.Softmax
+        return pointwise[rng.integers(7)]()
     if kind in (4, 5):
-        norm = nn.BatchNorm(channels) if kind == 4 else nn.GroupNorm(2, channels)
+        norm = (
+            nn.BatchNorm(channels),
+            nn.GroupNorm(2, channels),
+            nn.InstanceNorm(channels),
+            nn.LayerNorm(channels),
+        )[rng.integers(4)]
         norm.weight, norm.bias = rng.normal(size=(2, channels))
+        if kind == 4 and isinstance(norm, nn.BatchNorm):
+            norm.mean = norm.variance = None
         return norm
     if kind == 6:
         pools = (
@@ -139,7 +145,11 @@ def differentiable_layer(rng, rank, channels):
         transposed = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)[rank - 1]
         return transposed(channels, 2, 2, 2, **options)
     if kind == 8:
-        return nn.Upsample(2)
+        return nn.Upsample(2, ["nearest", "linear"][rng.integers(2)])
+    if kind == 10:
+        return nn.PixelUnshuffle(2)
+    if kind == 11 and channels % 2**rank == 0:
+        return nn.PixelShuffle(2)
     body = conv(channels, channels, size, **options), nn.Tanh()
     return (nn.Residual, nn.Skip)[rng.integers(2)](*body)
 
@@ -218,5 +228,12 @@ def test_gradient_is_the_slope(seed, rank):
 
 def test_layers_without_a_rule_say_so():
     x = ip.PaddedArray(np.ones((1, 2, 4)), 1)
-    with pytest.raises(TypeError, match=r"nn.Softmax: this layer has no gradient rule"):
-        nn.Sequential(nn.Tanh(), nn.Softmax()).linearize(x)
+    with pytest.raises(TypeError, match=r"nn.Pointwise: the derivative of tanh is not known"):
+        nn.Sequential(nn.Softmax(), np.tanh).linearize(x)
+
+    class Own(nn.Layer):
+        def __call__(self, x):
+            return x
+
+    with pytest.raises(TypeError, match=r"nn.Own: this layer has no gradient; define its grad"):
+        Own().linearize(x)
