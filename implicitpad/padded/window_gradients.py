@@ -13,6 +13,7 @@ from .._geometry import ConvGeometry
 from .array import PaddedArray
 from .fills import refuse, window
 from .gradients import PaddedGrad, check, folded, outline, returned
+from .pooling import bordered
 from .spans import Span, Spans, canonical, within
 
 
@@ -137,12 +138,23 @@ def transpose_backward(
 
 
 def pool_backward(
-    function: str, grad: Any, x: PaddedArray, axes: Sequence[Any], run: Callable[..., Any]
+    function: str,
+    grad: Any,
+    x: PaddedArray,
+    axes: Sequence[Any],
+    run: Callable[..., Any],
+    counted: bool = False,
+    fill_value: Any = None,
 ) -> PaddedGrad:
     """Of pooling windows that see nothing outside the virtual array.
 
-    ``run(grad, array, padding)`` gives the gradient of an ordinary array.
+    If `counted`, padding first continues the border. ``run(grad, array, padding)`` gives the
+    gradient of an ordinary array.
     """
+    if counted:
+        widths = [(axis.before, axis.after) for axis in axes]
+        x_seen, axes = bordered(function, x, axes, fill_value)
+        return _unextended(pool_backward(function, grad, x_seen, axes, run), x, widths)
     spans = canonical(
         [
             span.windows(a.kernel, a.stride, a.dilation, a.before, a.out)

@@ -103,6 +103,25 @@ def test_pooling(seed, kind):
     assert_close(got.fill, fill.grad)
 
 
+@pytest.mark.parametrize("kind", ["max", "avg"])
+@pytest.mark.parametrize("seed", range(10))
+def test_pooling_with_padding_that_continues_the_border(seed, kind):
+    rng = np.random.default_rng([seed, 1])
+    x = random_padded(rng, 2, total=rng.integers(3, 12, 2), lead=(2, 3))
+    x = ip.PaddedArray(x.core, [(b + 1, a) for b, a in x.pad], rng.normal(size=(3, 1, 2)))
+    padding, stride = ((0, 2), (1, 1)), int(rng.integers(1, 4))
+    options = {"stride": stride, "padding": padding}
+    if kind == "max":
+        options["fill_value"] = x.fill
+    y = getattr(ip, f"{kind}_pool2d")(x, 3, **options)
+    gradient = rng.normal(size=y.shape)
+    got = getattr(ip, f"{kind}_pool2d_backward")(pair(y, gradient), x, 3, **options).input
+    core, fill, whole = explicit(x.extend(padding))
+    getattr(F, f"{kind}_pool2d")(whole, 3, stride).backward(torch.tensor(gradient))
+    assert_close(got.core, core.grad)
+    assert_close(got.fill, fill.grad.roll((0, -1), (2, 3)))
+
+
 def test_gradients_of_something_else_are_refused():
     x = ip.PaddedArray(np.ones((1, 1, 4)), 2, 1.0)
     weight = np.ones((1, 1, 3))
@@ -110,6 +129,9 @@ def test_gradients_of_something_else_are_refused():
         ip.conv1d_backward(np.ones((1, 1, 6)), x, weight)
     with pytest.raises(ValueError, match=r"conv1d_backward: .*output's core \(1, 1, 6\)"):
         ip.conv1d_backward(ip.PaddedGrad(np.ones((1, 1, 4)), np.ones((1, 1, 1))), x, weight)
+    bare, grad = ip.PaddedArray(np.ones((1, 1, 4))), ip.PaddedGrad(np.ones((1, 1, 6)), [[[1.0]]])
+    with pytest.raises(ValueError, match=r"max_pool1d_backward: .*fill_value=2.* make that its fi"):
+        ip.max_pool1d_backward(grad, bare, 1, 1, 1, fill_value=2.0)
     with pytest.raises(ValueError, match=r"PaddedGrad.of: .*virtual shape"):
         ip.PaddedGrad.of(x, np.ones((1, 1, 4)))
 
