@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from . import _cuda_adjoint, _cuda_conv, _cuda_pool
+from . import _cuda_adjoint, _cuda_conv, _cuda_pool, _cuda_pool_gradient
 from ._cuda_conv import PackedConv
 from ._cuda_device import cupy_device
 
@@ -67,3 +67,17 @@ def pool(geometry: Any, input: Any, indices: bool = False) -> tuple[Any, Any]:
     device = cupy_device(input.device.id)
     with device.current():
         return _cuda_pool.pool(device, geometry, input, indices)
+
+
+def max_pool_backward(geometry: Any, grad_output: Any, input: Any) -> tuple[Any, Any]:
+    """Gradients for input and fill value; the fill's is None if none was given."""
+    device = cupy_device(input.device.id)
+    with device.current():
+        return _cuda_pool_gradient.max_pool_backward(device, geometry, grad_output, input)
+
+
+def avg_pool_backward(geometry: Any, grad_output: Any, input: Any) -> tuple[Any, Any]:
+    """Gradients for input and fill value; the fill's is None where the padding does not count."""
+    device = cupy_device(input.device.id)
+    with device.current():
+        return _cuda_pool_gradient.avg_pool_backward(device, geometry, grad_output, input)
