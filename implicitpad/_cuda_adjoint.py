@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._conv_cpu import index_table as host_table
-from ._cuda_conv import NULL, constant
+from ._cuda_conv import NULL, constant, fill_array
 from ._cuda_device import Device, kernel
 from ._cuda_families import GRID_LIMIT
 from ._cuda_instances import expression
@@ -127,15 +127,15 @@ def weight_gradient(device: Device, geometry: Any, grad_output: Any, input: Any)
     kernel_sizes = tuple(axis.kernel for axis in geometry.axes)
     in_group = geometry.in_channels // geometry.groups
     gradient = device.empty((geometry.out_channels, in_group, *kernel_sizes), geometry.weight_dtype)
-    fill = np.broadcast_to(geometry.fill, (geometry.in_channels,))
+    fill = geometry.fill if geometry.fill.ndim else np.full(geometry.in_channels, geometry.fill)
     params = _forward_params(geometry, input, grad_output)
     types = (geometry.dtype.name, geometry.compute.name)
     launch = kernel(device, "conv_gradients", expression("conv_weight_gradient", *types))
     launch(
         (in_group * int(np.prod(kernel_sizes)), min(geometry.out_channels, GRID_LIMIT)),
         BLOCK,
-        (grad_output, input, constant(device, fill.dtype, fill.tobytes()),
-         index_table(device, geometry.axes), gradient, params),
+        (grad_output, input, fill_array(device, fill), index_table(device, geometry.axes),
+         gradient, params),
     )  # fmt: skip
     return gradient
 

@@ -34,7 +34,7 @@ class _Conv:
         precision: str | None = None,
     ) -> None:
         name = type(self).__name__
-        self._backend = backend_of(name, weight=weight, bias=bias)
+        self._backend = backend_of(name, weight=weight, bias=bias, fill_value=fill_value)
         weight = as_array(name, "weight", weight)
         bias = None if bias is None else as_array(name, "bias", bias)
         self._options = layer_options(

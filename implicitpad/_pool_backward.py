@@ -339,7 +339,9 @@ def _max_backward(
             ).input  # fmt: skip
 
         return _padded_backward(found, grad_output, input, fill_value, one)
-    compute = operation_of("max_pool_backward", function, grad_output=grad_output, input=input)
+    compute = operation_of(
+        "max_pool_backward", function, grad_output=grad_output, input=input, fill_value=fill_value
+    )
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)
     check_floating(function, input.dtype)
@@ -371,7 +373,9 @@ def _avg_backward(
 
         counted = count_include_pad and any(axis.before or axis.after for axis in found.axes)
         return _padded_backward(found, grad_output, input, fill_value, one, bool(counted))
-    compute = operation_of("avg_pool_backward", function, grad_output=grad_output, input=input)
+    compute = operation_of(
+        "avg_pool_backward", function, grad_output=grad_output, input=input, fill_value=fill_value
+    )
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)
     geometry = avg_pool_geometry(

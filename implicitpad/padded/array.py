@@ -25,7 +25,7 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
     Parameters
     ----------
     core : array, shape (N, C, *spatial) or (C, *spatial)
-        Kept, not copied.
+        NumPy or CuPy. Kept, not copied.
     pad : int, ints or (before, after) pairs
         Width of the border, at least 0: one int for all sides, or one int or pair per spatial axis.
         The number of items tells how many axes of `core` are spatial, and so whether it has a batch
@@ -79,7 +79,8 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __init__(self, core: Any, pad: Any = 0, fill: Any = 0) -> None:
         name = "PaddedArray"
-        core = _host_array(name, "core", core)
+        backend_of(name, core=core, fill_value=fill)
+        core = as_array(name, "core", core)
         try:
             rank = len(pad)
         except TypeError:
@@ -207,6 +208,11 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if copy is False:
             raise ValueError("PaddedArray: the explicit array is always a copy; drop copy=False.")
+        if not isinstance(self._core, np.ndarray):
+            raise TypeError(
+                "PaddedArray: the core is a CuPy array, which is not copied to NumPy by itself; "
+                "call materialize(), then cupy.asnumpy."
+            )
         array = self.materialize()
         return array if dtype is None else array.astype(dtype, copy=False)
 
@@ -318,7 +324,8 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
         PaddedArray(shape=(1, 1, 100, 100), core=(20, 20) at (40, 30), fill=[255], dtype=uint8)
         """
         name = "PaddedArray.infer"
-        array = _host_array(name, "array", array)
+        backend_of(name, array=array, fill_value=fill)
+        array = as_array(name, "array", array)
         rank = array.ndim - 1 - bool(batched)
         if rank < 1 or 0 in array.shape:
             wanted = "(N, C, *spatial)" if batched else "(C, *spatial)"
@@ -388,13 +395,3 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
                 "implicit; call materialize() first if an explicit copy is meant."
             )
         return rule(*args, **options)
-
-
-def _host_array(function: str, name: str, value: Any) -> Any:
-    """`value` as a NumPy array, not copied if it is one."""
-    if not backend_of(function, **{name: value}).__name__.endswith("._numpy"):
-        raise TypeError(
-            f"{function}: {name} is a CuPy array, and borders are carried on NumPy arrays only; "
-            f"convert with cupy.asnumpy({name})."
-        )
-    return as_array(function, name, value)
