@@ -170,25 +170,24 @@ cdef class ConvPlan:
                 # taps far apart: a table of the positions that are read, window by window, is shorter
                 plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, 1
                 plan.axis[a].virtual = axis.out * axis.kernel
-            plan.out[a] = axis.out
             plan.taps *= axis.kernel
-        plan.tile = 1
-        plan.winograd = NULL
         cost, widths = choose_tile(plan, True)
         self.layout = "channel" if plan.channel_lanes else "pixel"
-        terms = plan.channels * plan.taps
         winograd = choose_winograd(plan, cost, fast)
         if winograd is not None:
             widths = winograd
             self.layout = "winograd" if plan.tile == 2 else "winograd4"
-            terms = terms // 9 * (plan.tile + 2) ** 2
         else:
             plan.direct = plan.direct and not plan.flat
             choose_blocks(plan)
         self.blocks = tuple(widths)
         plan.n_blocks = len(widths)
         plan.group_bias = sum(widths)
-        plan.group_weights = plan.group_bias * <Py_ssize_t>terms
+        plan.group_weights = plan.group_bias * <Py_ssize_t>plan.channels * plan.taps
+        if winograd is not None:
+            # a vector more than needed: positions a power of two apart would share few cache sets
+            plan.weight_stride = plan.channels * plan.axis[0].kernel * <Py_ssize_t>widths[0] + plan.kernels.lanes
+            plan.group_weights = (plan.tile + 2) ** 2 * plan.weight_stride * plan.n_blocks
         divide(plan, threads)
         self.threads = plan.threads
         self._allocate(axes)
@@ -202,12 +201,15 @@ cdef class ConvPlan:
         cdef Py_ssize_t before, size, kernel, stride, dilation, limit, position
         scratch = transformed = products = 0
         if plan.tile > 1:
-            tiles = plan.axis[1].block * plan.axis[2].block
-            plan.lane_slots = <int>ceil_div(tiles + plan.kernels.lanes, plan.kernels.lanes) * plan.kernels.lanes
-            positions = (plan.tile + 2) ** 2
-            transformed = positions * plan.channels * plan.axis[0].kernel * plan.lane_slots * plan.itemsize
-            products = positions * self.blocks[0] * plan.lane_slots * plan.itemsize
-            scratch = plan.tile * plan.tile * plan.axis[2].block * plan.itemsize
+            lanes, positions = plan.kernels.lanes, (plan.tile + 2) ** 2
+            tiles = plan.images * ceil_div(plan.axis[1].block, plan.tile) * ceil_div(plan.axis[2].block, plan.tile)
+            plan.lane_group = tiles * lanes
+            plan.transformed_stride = ceil_div(plan.channels, lanes) * plan.axis[0].kernel * plan.lane_group + lanes
+            plan.product_stride = tiles * self.blocks[0] + lanes
+            transformed = positions * plan.transformed_stride * plan.itemsize
+            products = positions * plan.product_stride * plan.itemsize
+            scratch = max(ceil_div(plan.plane, lanes) * lanes * lanes,
+                          0 if plan.direct else self.blocks[0] * plan.tile * plan.axis[2].block) * plan.itemsize
         elif not plan.direct:
             scratch = max(self.blocks) * plan.itemsize * plan.axis[0].block * plan.axis[1].block
             scratch *= plan.axis[2].slots if plan.flat else plan.axis[2].block
@@ -261,25 +263,25 @@ cdef class ConvPlan:
         cdef unsigned char *outside
         cdef Mode mode
         cdef Py_ssize_t before, size, stride, dilation
-        self.outside = Buffer(plan.out[0] + plan.out[1] + plan.out[2])
+        self.outside = Buffer(plan.axis[0].out + plan.axis[1].out + plan.axis[2].out)
         outside = <unsigned char *>self.outside.data
         for a in range(3):
             plan.outside[a] = outside
             mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
             stride, dilation = axes[a].stride, axes[a].dilation
-            for i in range(plan.out[a]):
+            for i in range(plan.axis[a].out):
                 bits = 0
                 for t in range(axes[a].kernel):
                     if _source_index(i * stride + t * dilation - before, size, mode) < 0:
                         bits |= 1 << t
                 outside[i] = bits
                 plan.corrected = plan.corrected or bits != 0
-            outside += plan.out[a]
+            outside += plan.axis[a].out
         plan.inside[0] = 0
-        while plan.inside[0] < plan.out[2] and plan.outside[2][plan.inside[0]]:
+        while plan.inside[0] < plan.axis[2].out and plan.outside[2][plan.inside[0]]:
             plan.inside[0] += 1
         plan.inside[1] = plan.inside[0]
-        while plan.inside[1] < plan.out[2] and not plan.outside[2][plan.inside[1]]:
+        while plan.inside[1] < plan.axis[2].out and not plan.outside[2][plan.inside[1]]:
             plan.inside[1] += 1
 
     def pack(self, weights):
@@ -303,8 +305,8 @@ cdef class ConvPlan:
                     plan.kernels.pack_weights(block.data if plan.tile > 1 else target, source, terms, rows, terms,
                                               plan.width[b])
                     if plan.tile > 1:
-                        plan.winograd.weights(block.data, target, terms // 9, plan.width[b])
-                        target += (plan.tile + 2) ** 2 * (terms // 9) * plan.width[b] * plan.itemsize
+                        plan.winograd.weights(block.data, target, plan.weight_stride, terms // 9, plan.width[b])
+                        target += (plan.tile + 2) ** 2 * plan.weight_stride * plan.itemsize
                     else:
                         target += terms * plan.width[b] * plan.itemsize
         PyBuffer_Release(&view)
@@ -335,7 +337,7 @@ cdef class ConvPlan:
         cdef Plan *plan = &self.plan
         cdef Call call
         cdef Py_buffer x_view, y_view, fill_view, terms_view, sums_view
-        cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.group_tasks * plan.shares, task
+        cdef Py_ssize_t tasks = ceil_div(plan.batch, plan.images) * plan.group_tasks * plan.shares, task
         cdef int a
         for a in range(3):
             tasks *= plan.axis[a].blocks
@@ -354,10 +356,6 @@ cdef class ConvPlan:
             if fill_sums is not None:
                 PyObject_GetBuffer(fill_sums, &sums_view, PyBUF_STRIDES)
                 call.fill_sums = <const double *>sums_view.buf
-        if plan.tile > 1:  # lanes past the last tile are read before they are written: make them finite
-            for a in range(plan.threads):
-                memset(workspace.data + a * plan.workspace + plan.products_at, 0,
-                       plan.workspace - plan.products_at)
         for a in range(5):
             call.x_stride[a], call.y_stride[a] = x_view.strides[a], y_view.strides[a]
         with nogil:

@@ -90,15 +90,20 @@ typedef void pixel_tile_function(const void *panel, ptrdiff_t channel_stride, co
 typedef void pack_weights_function(void *packed, const void *weights, ptrdiff_t row_stride, int rows, ptrdiff_t terms,
                                    int width);
 
+/* One position of Winograd's transform, for as many tiles as the function is for:
+ *     out[tile][k] = sum_c sum_d weights[c][d][k] x[c / lanes * depth + d][tile][c % lanes]
+ * with `group_stride` elements from one vector of channels to the next. */
+typedef void product_tile_function(const void *x, ptrdiff_t group_stride, int channels, int depth, const void *weights,
+                                   void *out);
+
 /* Winograd's F(m x m, 3x3), documented in winograd.h. */
 typedef struct {
     int tile; /* m */
-    void (*input)(const void *panel, const int32_t *tap_offset, void *transformed, ptrdiff_t stride, int tiles);
-    void (*weights)(const void *packed, void *transformed, ptrdiff_t channels, int width);
-    int (*output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out, ptrdiff_t out_row,
-                  int rows, int pixels);
-    void (*direct)(const void *panel, ptrdiff_t channel_stride, ptrdiff_t depth_stride, const int32_t *tap_offset,
-                   int channels, int depth, const void *weights, const void *bias, int row, int column, void *out);
+    void (*input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows, int tile_columns,
+                  void *lines, void *transformed, ptrdiff_t stride);
+    void (*weights)(const void *packed, void *transformed, ptrdiff_t stride, ptrdiff_t channels, int width);
+    int (*output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out, ptrdiff_t out_channel,
+                  ptrdiff_t out_row, int channels, int rows, int pixels);
 } winograd_kernels;
 
 /* row[i * n + r] = values[r * pitch + i] for r < n and i < pixels. */
@@ -117,6 +122,7 @@ typedef struct {
     int pixel_vectors[4]; /* of a pixel tile of 1 << i channels; 0 where it would not fit the registers */
     channel_tile_function *channel_tile[3][MAX_TILE_PIXELS + 1]; /* [rows][pixels] */
     pixel_tile_function *pixel_tile[4][MAX_PIXEL_VECTORS + 1];   /* [log2 channels][vectors] */
+    product_tile_function *product_tile[MAX_TILE_PIXELS + 1];    /* [tiles]; NULL for integers */
     pack_weights_function *pack_weights;
     const winograd_kernels *winograd[2]; /* m = 2, 4; NULL for integers: not exact in them */
     const gradient_kernels *gradient;    /* NULL for integers */

@@ -99,6 +99,44 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
     }
 }
 
+#if ELEMENT_FLOATS
+/* One position of a transform (winograd.h): lanes hold channels on both sides. */
+INLINE void NAME(product_tile)(const int pixels, const ELEMENT *x, ptrdiff_t group_stride, int channels, int depth,
+                               const ELEMENT *weights, ELEMENT *out) {
+    const int chunk = (NAME(partial_channels)(depth) + LANES - 1) / LANES * LANES;
+    vector acc[CHANNEL_VECTORS][TILE_PIXELS], total[CHANNEL_VECTORS][TILE_PIXELS];
+
+    for (int first = 0;; first += chunk) {
+        const int last = first + chunk < channels ? first + chunk : channels;
+        UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < pixels; i++) acc[v][i] =
+            (vector){0};
+        for (int group = first; group < last; group += LANES) {
+            const ELEMENT *lane = x + (ptrdiff_t)(group / LANES) * depth * group_stride;
+            const ELEMENT *end = lane + (last - group < LANES ? last - group : LANES);
+            for (; lane < end; lane++)
+                for (int d = 0; d < depth; d++, weights += CHANNELS) {
+                    const ELEMENT *value = lane + d * group_stride;
+                    const vector w0 = vload(weights), w1 = vload(weights + LANES);
+                    UNROLL for (int i = 0; i < pixels; i++) {
+                        const vector a = broadcast(value[i * LANES]);
+                        acc[0][i] += w0 * a;
+                        acc[1][i] += w1 * a;
+                    }
+                }
+        }
+        if (first > 0)
+            UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < pixels; i++) acc[v][i] +=
+                total[v][i];
+        if (last == channels)
+            break;
+        UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < pixels; i++) total[v][i] =
+            acc[v][i];
+    }
+    UNROLL for (int i = 0; i < pixels; i++) UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++)
+        vstore(out + i * CHANNELS + v * LANES, acc[v][i]);
+}
+#endif
+
 #define CHANNEL_TILE(rows, pixels)                                                                                     \
     static NOINLINE void NAME(channel_tile_##rows##_##pixels)(                                                         \
         const void *panel, ptrdiff_t channel_stride, ptrdiff_t row_stride, const int32_t *tap_offset, int channels,    \
@@ -114,6 +152,11 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
         NAME(pixel_tile)(width, vectors, panel, channel_stride, tap_offset, channels, taps, weights, bias, out,        \
                          out_channel, pixels);                                                                         \
     }
+#define PRODUCT_TILE(pixels)                                                                                           \
+    static NOINLINE void NAME(product_tile_##pixels)(const void *x, ptrdiff_t group_stride, int channels, int depth,   \
+                                                     const void *weights, void *out) {                                 \
+        NAME(product_tile)(pixels, x, group_stride, channels, depth, weights, out);                                    \
+    }
 /* Which tiles exist. */
 /* clang-format off */
 #if TILE_PIXELS == 14
@@ -121,6 +164,7 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
     F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) \
     F(1, 8) F(1, 9) F(1, 10) F(1, 11) F(1, 12) F(1, 13) F(1, 14) \
     F(2, 2) F(2, 3) F(2, 4) F(2, 5) F(2, 6) F(2, 7)
+#define EACH_PRODUCT_TILE(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14)
 #define EACH_PIXEL_TILE(F) \
     F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) \
     F(2, 1) F(2, 2) F(2, 3) F(2, 4) F(2, 5) F(2, 6) F(2, 7) F(2, 8) \
@@ -130,6 +174,7 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
 #else
 #define EACH_CHANNEL_TILE(F) \
     F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(2, 2) F(2, 3)
+#define EACH_PRODUCT_TILE(F) F(1) F(2) F(3) F(4) F(5) F(6)
 #define EACH_PIXEL_TILE(F) \
     F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) \
     F(2, 1) F(2, 2) F(2, 3) F(2, 4) \
@@ -184,6 +229,7 @@ static void NAME(interleave_rows)(void *row, const void *values, ptrdiff_t pitch
 }
 
 #if ELEMENT_FLOATS
+EACH_PRODUCT_TILE(PRODUCT_TILE)
 #define WINOGRAD_TILE 2
 #include "winograd.h"
 #undef WINOGRAD_TILE
@@ -191,9 +237,12 @@ static void NAME(interleave_rows)(void *row, const void *values, ptrdiff_t pitch
 #include "winograd.h"
 #undef WINOGRAD_TILE
 #include "gradient_tiles.h"
+#define PRODUCT_ENTRY(pixels) .product_tile[pixels] = NAME(product_tile_##pixels),
+#define PRODUCTS EACH_PRODUCT_TILE(PRODUCT_ENTRY)
 #define WINOGRAD {&NAME(winograd2), &NAME(winograd4)}
 #define GRADIENT &NAME(gradient)
 #else
+#define PRODUCTS
 #define WINOGRAD {NULL, NULL}
 #define GRADIENT NULL
 #endif
@@ -208,10 +257,11 @@ static const element_kernels NAME(kernels) = {
     .lanes = LANES,
     .tile_pixels = TILE_PIXELS,
     .pixel_vectors = PIXEL_VECTORS,
-    EACH_CHANNEL_TILE(CHANNEL_ENTRY) EACH_PIXEL_TILE(PIXEL_ENTRY).pack_weights = NAME(pack_weights),
+    EACH_CHANNEL_TILE(CHANNEL_ENTRY) EACH_PIXEL_TILE(PIXEL_ENTRY) PRODUCTS.pack_weights = NAME(pack_weights),
     .winograd = WINOGRAD,
     .gradient = GRADIENT,
     .interleave_rows = NAME(interleave_rows),
 };
+#undef PRODUCTS
 #undef WINOGRAD
 #undef GRADIENT

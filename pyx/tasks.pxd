@@ -4,45 +4,9 @@
 Two algorithms share panels, register tiles and tasks: direct convolution, here, and winograd.pxd.
 """
 
-from libc.stdint cimport int32_t
-
-from kernels cimport panel_run
-from panel cimport runs_of, slot_sources
+from gather cimport fill_panel, locate
 from plan cimport Call, Plan, even_start
 from winograd cimport winograd_block
-
-
-cdef inline int locate(const Plan *plan, const int *first, char *workspace) noexcept nogil:
-    """Where the slots of a block come from: input positions of axes 0 and 1, runs of axis 2 (how many)."""
-    cdef int32_t *source = <int32_t *>(workspace + plan.source_at)
-    cdef int a
-    for a in range(3):
-        slot_sources(&plan.axis[a], first[a], source)
-        source += plan.axis[a].slots
-    return runs_of(source - plan.axis[2].slots, plan.axis[2].slots, <panel_run *>(workspace + plan.runs_at))
-
-
-cdef inline void fill_panel(const Plan *plan, const Call *call, int image, int group, int n_runs,
-                            char *workspace) noexcept nogil:
-    cdef int32_t *source = <int32_t *>(workspace + plan.source_at)
-    cdef int32_t *source_h = source + plan.axis[0].slots
-    cdef panel_run *runs = <panel_run *>(workspace + plan.runs_at)
-    cdef int c, d, h, channel
-    cdef const char *x
-    cdef const char *row
-    cdef char *target
-    for c in range(plan.channels):
-        channel = group * plan.channels + c
-        x = call.x + image * call.x_stride[0] + channel * call.x_stride[1]
-        target = workspace + c * plan.channel_stride * plan.itemsize
-        for d in range(plan.axis[0].slots):
-            for h in range(plan.axis[1].slots):
-                row = NULL
-                if source[d] >= 0 and source_h[h] >= 0:
-                    row = x + source[d] * call.x_stride[2] + source_h[h] * call.x_stride[3]
-                plan.load_row(target, row, call.x_stride[4], runs, n_runs,
-                              call.fill + channel * call.fill_stride)
-                target += <Py_ssize_t>plan.axis[2].slots * plan.itemsize
 
 
 cdef inline void tile_row(const Plan *plan, const Call *call, int group, int block, const char *panel, int rows,
@@ -139,14 +103,14 @@ cdef inline void run_task(const Plan *plan, const Call *call, Py_ssize_t task, c
         if size[a] > plan.axis[a].block:
             size[a] = plan.axis[a].block
     index = <int>(task % plan.group_tasks)
-    image = <int>(task // plan.group_tasks)
+    image = <int>(task // plan.group_tasks) * plan.images
     block_from = even_start(share, plan.shares, plan.n_blocks)
     block_to = even_start(share + 1, plan.shares, plan.n_blocks)
     n_runs = locate(plan, first, workspace)
     for group in range(even_start(index, plan.group_tasks, plan.groups),
                        even_start(index + 1, plan.group_tasks, plan.groups)):
-        fill_panel(plan, call, image, group, n_runs, workspace)
         if plan.tile > 1:
-            winograd_block(plan, call, image, group, first, size, block_from, block_to, workspace)
+            winograd_block(plan, call, image, group, first, size, block_from, block_to, n_runs, workspace)
         else:
+            fill_panel(plan, call, image, group * plan.channels, plan.channels, n_runs, workspace)
             direct_block(plan, call, image, group, first, size, block_from, block_to, workspace)

@@ -19,6 +19,7 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+from gather cimport fill_panel, locate
 from index_map cimport CONSTANT, source_index
 from kernels cimport *
 from panel cimport *
@@ -132,7 +133,7 @@ cdef void transpose_task(const Plan *plan, const Transposed *t, const Call *call
     n_runs = locate(plan, first, workspace)
     for group in range(even_start(index, plan.group_tasks, plan.groups),
                        even_start(index + 1, plan.group_tasks, plan.groups)):
-        fill_panel(plan, call, image, group, n_runs, workspace)
+        fill_panel(plan, call, image, group * plan.channels, plan.channels, n_runs, workspace)
         transpose_block(plan, t, call, image, group, first, size, even_start(share, plan.shares, plan.n_blocks),
                         even_start(share + 1, plan.shares, plan.n_blocks), workspace)
 
@@ -217,7 +218,6 @@ cdef class TransposePlan:
             plan.axis[a].out = axis.out
             plan.axis[a].kernel, plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, 1, axis.dilation
             plan.axis[a].virtual = axis.out - 1 + axis.extent
-            plan.out[a] = axis.out
             t.step[a], t.length[a], taps = axis.phases
             plan.taps *= len(taps)
         _, self.order = choose_tile(plan, False)

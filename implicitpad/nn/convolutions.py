@@ -11,6 +11,7 @@ import numpy as np
 from .. import _backward, _layers
 from .._arguments import integer, per_axis
 from .._geometry import window_axes
+from ..padded.array import PaddedArray
 from ..padded.gradients import PaddedGrad
 from .layer import Layer, Parameters, Pullback
 from .layout import Layout
@@ -129,16 +130,24 @@ class _Conv(_Weighted):
 
     def linearize(self, x: Any) -> tuple[Any, Pullback]:
         backward = getattr(_backward, f"conv{self._rank}d_backward")
+        seen, fill_value = x, self._options["fill_value"]
+        if isinstance(x, PaddedArray) and fill_value is not None:
+            # An array's border has this value already; where there is none, the layer makes one.
+            seen = x if x.n_pad else PaddedArray(x.core, x.pad, fill_value)
+            fill_value = None
 
-        def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
+        def pullback(grad: Any) -> tuple[Any, Parameters]:
             found = backward(
-                grad, x, self.weight, stride=self.stride, padding=self.padding,
-                dilation=self.dilation, groups=self.groups, padding_mode=self.padding_mode,
+                grad, seen, self.weight, stride=self.stride, padding=self.padding,
+                dilation=self.dilation, groups=self.groups, fill_value=fill_value,
+                padding_mode=self.padding_mode,
             )  # fmt: skip
             parameters: Parameters = {(self, "weight"): found.weight}
             if self.bias is not None:
                 parameters[self, "bias"] = found.bias
-            return found.input, parameters
+            if seen is x:
+                return found.input, parameters
+            return PaddedGrad(found.input.core, np.zeros_like(x.fill)), parameters
 
         return self(x), pullback
 

@@ -120,9 +120,38 @@ def returned(x: PaddedArray, box: Sequence[tuple[int, int]], grad: Any) -> Padde
     return PaddedGrad(core, folded(rest, start, x.fill.shape))
 
 
+def outline(x: PaddedArray, spans: Spans, channels: int, period: Sequence[int]) -> PaddedArray:
+    """What an operation makes of `x`, without values."""
+    nothing = np.zeros_like(x.fill, shape=())
+    lead = (*x.lead[:-1], channels)
+    samples = x.fill.shape[: len(lead) - 1] if spans[0].size else lead[:-1]
+    return PaddedArray._make(
+        np.broadcast_to(nothing, lead + tuple([span.size for span in spans])),
+        spans,
+        np.broadcast_to(nothing, (*samples, channels, *period)),
+    )
+
+
 def shared(grad: Any, fill: Any) -> Any:
     """The gradient of a fill, summed over samples where they share it."""
     return grad.sum(axis=0, keepdims=True) if fill.shape[0] == 1 != grad.shape[0] else grad
+
+
+def paired(grad: Any, x: Any) -> PaddedGrad:
+    """The gradient of a padded or ordinary array as one of core and fill."""
+    if isinstance(x, PaddedArray):
+        return grad
+    return PaddedGrad(grad, np.zeros_like(grad, shape=PaddedArray(x).fill.shape))
+
+
+def unpaired(grad: PaddedGrad, x: Any) -> Any:
+    """The reverse of `paired`."""
+    return grad if isinstance(x, PaddedArray) else grad.core
+
+
+def mapped_backward(grad: PaddedGrad, x: PaddedArray, slope: Callable[[Any], Any]) -> PaddedGrad:
+    """Of a function of one array; `slope` is its derivative."""
+    return PaddedGrad(grad.core * slope(x.core), shared(grad.fill * slope(x.fill), x.fill))
 
 
 def elementwise_backward(
@@ -177,20 +206,3 @@ def crop_backward(
         core[within(kept)] = grad.core
     fill = np.roll(grad.fill, list(before), axis=tuple(range(-x.rank, 0)))
     return PaddedGrad(core, fill)
-
-
-def repeat_backward(grad: PaddedGrad, x: PaddedArray, factors: Sequence[int]) -> PaddedGrad:
-    """Of nearest neighbour upsampling."""
-    core, fill = grad.core, grad.fill
-    for place, factor in zip(range(-x.rank, 0), factors, strict=True):
-        core = _summed(core, place, factor)
-        if x.fill.shape[place] > 1:
-            fill = _summed(fill, place, factor)
-    return PaddedGrad(core, fill)
-
-
-def _summed(a: Any, place: int, factor: int) -> Any:
-    """Sums of neighbours."""
-    axis = a.ndim + place
-    shape = (*a.shape[:axis], a.shape[axis] // factor, factor, *a.shape[axis + 1 :])
-    return a.reshape(shape).sum(axis=axis + 1)

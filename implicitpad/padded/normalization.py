@@ -21,8 +21,7 @@ def batch_norm(
 ) -> PaddedArray:
     """Each channel by the mean and variance given, or by those of the batch."""
     if mean is None or variance is None:
-        total = moments(x, tuple(range(x.ndim - x.rank - 1)))
-        mean, variance = total.mean, total.squares / total.number
+        mean, variance = batch_moments(x)
     else:
         mean, variance = by_channel(x, mean), by_channel(x, variance)
     return _normalized(x, mean, variance, weight, bias, epsilon)
@@ -40,6 +39,12 @@ def group_norm(
         )
     mean, variance = group_moments(x, groups)
     return _normalized(x, mean, variance, weight, bias, epsilon)
+
+
+def batch_moments(x: PaddedArray) -> tuple[Any, Any]:
+    """Mean and variance of each channel."""
+    total = moments(x, tuple(range(x.ndim - x.rank - 1)))
+    return total.mean, total.squares / total.number
 
 
 def group_moments(x: PaddedArray, groups: int) -> tuple[Any, Any]:

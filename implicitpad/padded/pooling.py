@@ -45,7 +45,7 @@ def max_pool(
     )  # fmt: skip
     axes: Sequence[Axis] = geometry.axes
     if fill_value is not None or any(axis.mode != "constant" for axis in axes):
-        x, axes = _extended(function, x, axes, fill_value)
+        x, axes = bordered(function, x, axes, fill_value)
 
     def run(array: Any, widths: Any, fill: Any) -> Any:
         return plain(
@@ -91,7 +91,7 @@ def avg_pool(
     )  # fmt: skip
     axes: Sequence[Axis] = geometry.axes
     if count_include_pad:
-        x, axes = _extended(function, x, axes, fill_value)
+        x, axes = bordered(function, x, axes, fill_value)
 
     def run(array: Any, widths: Any, fill: Any) -> Any:
         return plain(
@@ -102,7 +102,7 @@ def avg_pool(
     return _pool(function, x, axes, run, uneven=divisor_override is not None)
 
 
-def _extended(
+def bordered(
     function: str, x: PaddedArray, axes: Sequence[Axis], value: Any
 ) -> tuple[PaddedArray, Sequence[Axis]]:
     """Padding as more of the border; what then hangs over are the last windows of `ceil_mode`."""

@@ -70,7 +70,7 @@ def reduce(
     for place in spatial:
         x = _along(ufunc, x, place, once)
     if lead:
-        fill = np.broadcast_to(x.fill, x.lead + x.period) if x.fill.shape[0] == 1 else x.fill
+        fill = np.broadcast_to(x.fill, x.lead + x.period) if 0 in lead else x.fill
         x = x._make(once(x.core, lead), x.spans, once(fill, lead))
     return x
 

@@ -12,7 +12,8 @@ import numpy as np
 from .._geometry import ConvGeometry
 from .array import PaddedArray
 from .fills import refuse, window
-from .gradients import PaddedGrad, check, folded, returned
+from .gradients import PaddedGrad, check, folded, outline, returned
+from .pooling import bordered
 from .spans import Span, Spans, canonical, within
 
 
@@ -32,7 +33,7 @@ def conv_backward(
     spans = canonical(
         [s.windows(a.kernel, a.stride, a.dilation) for s, a in zip(x.spans, axes, strict=True)]
     )
-    y = _like(x, spans, [a.stride for a in axes], geometry.out_channels)
+    y = _windowed(x, spans, axes, geometry.out_channels)
     check(geometry.function, grad, y)
     core, fill = np.zeros_like(x.core), np.zeros(x.fill.shape, x.dtype)
     weight, bias = 0, 0
@@ -137,19 +138,30 @@ def transpose_backward(
 
 
 def pool_backward(
-    function: str, grad: Any, x: PaddedArray, axes: Sequence[Any], run: Callable[..., Any]
+    function: str,
+    grad: Any,
+    x: PaddedArray,
+    axes: Sequence[Any],
+    run: Callable[..., Any],
+    counted: bool = False,
+    fill_value: Any = None,
 ) -> PaddedGrad:
     """Of pooling windows that see nothing outside the virtual array.
 
-    ``run(grad, array, padding)`` gives the gradient of an ordinary array.
+    If `counted`, padding first continues the border. ``run(grad, array, padding)`` gives the
+    gradient of an ordinary array.
     """
+    if counted:
+        widths = [(axis.before, axis.after) for axis in axes]
+        x_seen, axes = bordered(function, x, axes, fill_value)
+        return _unextended(pool_backward(function, grad, x_seen, axes, run), x, widths)
     spans = canonical(
         [
             span.windows(a.kernel, a.stride, a.dilation, a.before, a.out)
             for span, a in zip(x.spans, axes, strict=True)
         ]
     )
-    check(function, grad, _like(x, spans, [a.stride for a in axes], x.lead[-1]))
+    check(function, grad, _windowed(x, spans, axes, x.lead[-1]))
     core, fill = np.zeros_like(x.core), np.zeros(x.fill.shape, x.dtype)
     if any(span.size < span.total for span in spans):
         period = [p // math.gcd(p, a.stride) for p, a in zip(x.period, axes, strict=True)]
@@ -173,14 +185,10 @@ def pool_backward(
     return PaddedGrad(core, fill)
 
 
-def _like(x: PaddedArray, spans: Spans, strides: Sequence[int], channels: int) -> PaddedArray:
-    """An output of the right shapes, whose values are not read."""
-    lead = (*x.lead[:-1], channels)
-    period = [p // math.gcd(p, s) for p, s in zip(x.period, strides, strict=True)]
-    core = np.broadcast_to(x.dtype.type(0), lead + tuple([span.size for span in spans]))
-    samples = x.fill.shape[: x.ndim - x.rank - 1] if spans[0].size else lead[:-1]
-    fill = np.broadcast_to(x.dtype.type(0), (*samples, channels, *period))
-    return PaddedArray._make(core, spans, fill)
+def _windowed(x: PaddedArray, spans: Spans, axes: Sequence[Any], channels: int) -> PaddedArray:
+    """An output of the right shapes."""
+    period = [p // math.gcd(p, a.stride) for p, a in zip(x.period, axes, strict=True)]
+    return outline(x, spans, channels, period)
 
 
 def _unpadded(geometry: ConvGeometry) -> ConvGeometry:
