@@ -129,7 +129,7 @@ def _along(ufunc: np.ufunc, x: PaddedArray, place: int, once: Callable[..., Any]
     def total(fill: Any, counts: Any) -> Any:
         result = None
         for phase in np.flatnonzero(counts):
-            value = fill[(..., slice(phase, phase + 1), *(slice(None),) * (-place - 1))]
+            value = fill[within((slice(phase, phase + 1), *(slice(None),) * (-place - 1)))]
             value = _combined(ufunc, once(value[..., None], (-1,))[..., 0], int(counts[phase]))
             result = value if result is None else ufunc(result, value)
         return result
