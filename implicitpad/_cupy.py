@@ -17,6 +17,11 @@ def pack_conv(geometry: Any, weight: Any, bias: Any) -> PackedConv:
         return _cuda_conv.pack(device, weight, bias, geometry.compute)
 
 
+def wait(array: Any) -> None:
+    """Wait for the current stream of the array's device, so that any other may go on from here."""
+    cupy_device(array.device.id).synchronize()
+
+
 def conv(geometry: Any, input: Any, packed: PackedConv, out: Any = None) -> Any:
     """Convolve on the device of the weights; the current stream of that device is used."""
     device = packed.device

@@ -52,6 +52,7 @@ class _Conv:
         self._options["fill_value"] = copy.deepcopy(fill_value)
         self._weight = weight.copy()
         self._bias = bias if bias is None else bias.copy()
+        self._backend.wait(self._weight)
         self._start()
 
     def _start(self) -> None:
@@ -121,6 +122,7 @@ class _Conv:
         with self._lock:
             if self._packed is None:
                 self._packed = self._backend.pack_conv(geometry, self._weight, self._bias)
+                self._backend.wait(self._weight)
             return self._packed
 
     def __repr__(self) -> str:

@@ -114,8 +114,8 @@ class HostArray(np.lib.mixins.NDArrayOperatorsMixin, cupy.ndarray):
     def __repr__(self):
         return f"HostArray({self.shape}, {self.dtype})"
 
-    def __reduce__(self):
-        return cupy.asarray, (_device(self).asnumpy(self),)
+    def __deepcopy__(self, memo):
+        return self.copy()
 
 
 def _method(name: str):
