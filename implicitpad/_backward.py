@@ -237,7 +237,12 @@ def _conv_backward(
             fill_value, padding_mode,
         )  # fmt: skip
     compute = operation_of(
-        "conv_backward", function, grad_output=grad_output, input=input, weight=weight
+        "conv_backward",
+        function,
+        grad_output=grad_output,
+        input=input,
+        weight=weight,
+        fill_value=fill_value,
     )
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)

@@ -34,7 +34,7 @@ class _Conv:
         precision: str | None = None,
     ) -> None:
         name = type(self).__name__
-        self._backend = backend_of(name, weight=weight, bias=bias)
+        self._backend = backend_of(name, weight=weight, bias=bias, fill_value=fill_value)
         weight = as_array(name, "weight", weight)
         bias = None if bias is None else as_array(name, "bias", bias)
         self._options = layer_options(
@@ -52,6 +52,7 @@ class _Conv:
         self._options["fill_value"] = copy.deepcopy(fill_value)
         self._weight = weight.copy()
         self._bias = bias if bias is None else bias.copy()
+        self._backend.wait(self._weight)
         self._start()
 
     def _start(self) -> None:
@@ -93,6 +94,8 @@ class _Conv:
         return input, self._plan(conv_geometry, key, input) if plan is None else plan
 
     def _padded(self, input: PaddedArray, out: Any) -> PaddedArray:
+        if not type(input.core) is type(self._weight) is np.ndarray:
+            backend_of(type(self).__name__, input=input.core, weight=self._weight)
         key = (input.spans, input.lead, input.fill.shape, input.dtype)
         steps = self._plans.get(key) if out is None else None
         if steps is None:
@@ -108,6 +111,7 @@ class _Conv:
             if self._packed is None:
                 whole = plan if isinstance(plan, ConvGeometry) else plan.whole
                 self._packed = self._backend.pack_conv(whole, self._weight, self._bias)
+                self._backend.wait(self._weight)
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
             return self._plans.setdefault(key, plan)

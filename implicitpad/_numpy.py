@@ -123,6 +123,10 @@ def pack_conv(geometry: ConvGeometry, weight: Array, bias: Array | None) -> Pack
     return PackedConv(geometry, weight, bias)
 
 
+def wait(array: Array) -> None:
+    """What was asked for is done."""
+
+
 def conv(
     geometry: ConvGeometry,
     input: Array,

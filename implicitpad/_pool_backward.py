@@ -340,7 +340,9 @@ def _max_backward(
 
         counted = fill_value is not None or any(axis.mode != "constant" for axis in found.axes)
         return _padded_backward(found, grad_output, input, fill_value, one, counted)
-    compute = operation_of("max_pool_backward", function, grad_output=grad_output, input=input)
+    compute = operation_of(
+        "max_pool_backward", function, grad_output=grad_output, input=input, fill_value=fill_value
+    )
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)
     check_floating(function, input.dtype)
@@ -371,7 +373,9 @@ def _avg_backward(
             ).input  # fmt: skip
 
         return _padded_backward(found, grad_output, input, fill_value, one, count_include_pad)
-    compute = operation_of("avg_pool_backward", function, grad_output=grad_output, input=input)
+    compute = operation_of(
+        "avg_pool_backward", function, grad_output=grad_output, input=input, fill_value=fill_value
+    )
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)
     geometry = avg_pool_geometry(

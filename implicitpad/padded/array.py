@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .._arguments import padding_widths
-from .borders import Borders, host_array
+from .._backend import as_array, backend_of
+from .borders import Borders
 from .fills import as_fill, tiled
 from .indexing import indexed
 from .numpy_methods import NumPyMethods
@@ -26,7 +27,7 @@ class PaddedArray(Borders, NumPyMethods):
     Parameters
     ----------
     core : array, shape (N, C, *spatial) or (C, *spatial)
-        Kept, not copied.
+        NumPy or CuPy. Kept, not copied.
     pad : int, ints or (before, after) pairs
         Width of the border, at least 0: one int for all sides, or one int or pair per spatial axis.
         The number of items tells how many axes of `core` are spatial, and so whether it has a batch
@@ -80,7 +81,8 @@ class PaddedArray(Borders, NumPyMethods):
 
     def __init__(self, core: Any, pad: Any = 0, fill: Any = 0) -> None:
         name = "PaddedArray"
-        core = host_array(name, "core", core)
+        backend_of(name, core=core, fill_value=fill)
+        core = as_array(name, "core", core)
         try:
             rank = len(pad)
         except TypeError:
@@ -208,6 +210,11 @@ class PaddedArray(Borders, NumPyMethods):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if copy is False:
             raise ValueError("PaddedArray: the explicit array is always a copy; drop copy=False.")
+        if not isinstance(self._core, np.ndarray):
+            raise TypeError(
+                "PaddedArray: the core is a CuPy array, which is not copied to NumPy by itself; "
+                "call materialize(), then cupy.asnumpy."
+            )
         array = self.materialize()
         return array if dtype is None else array.astype(dtype, copy=False)
 

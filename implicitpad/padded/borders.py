@@ -110,7 +110,8 @@ class Borders:
         PaddedArray(shape=(1, 1, 100, 100), core=(20, 20) at (40, 30), fill=[255], dtype=uint8)
         """
         name = "PaddedArray.infer"
-        array = host_array(name, "array", array)
+        backend_of(name, array=array, fill_value=fill)
+        array = as_array(name, "array", array)
         rank = array.ndim - 1 - bool(batched)
         if rank < 1 or 0 in array.shape:
             wanted = "(N, C, *spatial)" if batched else "(C, *spatial)"
@@ -127,13 +128,3 @@ class Borders:
         spans = [Span.of(*pair, size) for pair, size in zip(ends, array.shape[-rank:], strict=True)]
         core = array[within([slice(*pair) for pair in ends])]
         return cls._make(core, spans, value)
-
-
-def host_array(function: str, name: str, value: Any) -> Any:
-    """`value` as a NumPy array, not copied if it is one."""
-    if not backend_of(function, **{name: value}).__name__.endswith("._numpy"):
-        raise TypeError(
-            f"{function}: {name} is a CuPy array, and borders are carried on NumPy arrays only; "
-            f"convert with cupy.asnumpy({name})."
-        )
-    return as_array(function, name, value)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from .._backend import as_array
 from .array import PaddedArray
 from .elementwise import _aligned
 from .fills import tiled
@@ -55,7 +56,11 @@ class PaddedGrad:
                 f"PaddedGrad.of: the gradient must have the virtual shape {x.shape}, got "
                 f"{np.shape(gradient)}; pass that of the explicit array."
             )
-        return returned(x, [(0, span.total) for span in x.spans], np.asarray(gradient))
+        return returned(
+            x,
+            [(0, span.total) for span in x.spans],
+            as_array("PaddedGrad.of", "gradient", gradient),
+        )
 
     def __add__(self, other: PaddedGrad) -> PaddedGrad:
         """Of an array that was used twice."""
@@ -88,11 +93,9 @@ def folded(grad: Any, start: Sequence[int], shape: Sequence[int]) -> Any:
     for axis, first in enumerate(start):
         place = axis - rank
         period = shape[place]
-        phase = (np.arange(grad.shape[place]) + first) % period
-        parts = [
-            np.take(grad, np.flatnonzero(phase == p), axis=place).sum(axis=place)
-            for p in range(period)
-        ]
+        starts = [slice((p - first) % period, None, period) for p in range(period)]
+        after = (slice(None),) * (-place - 1)
+        parts = [grad[within((start, *after))].sum(axis=place) for start in starts]
         grad = np.stack(parts, axis=place)
     if len(shape) == rank + 2 and shape[0] == 1:
         grad = grad.sum(axis=0, keepdims=True)
@@ -114,7 +117,7 @@ def returned(x: PaddedArray, box: Sequence[tuple[int, int]], grad: Any) -> Padde
     if all(
         part.stop - part.start == n for part, n in zip(inside, grad.shape[-x.rank :], strict=True)
     ):
-        return PaddedGrad(core, np.zeros(x.fill.shape, grad.dtype))
+        return PaddedGrad(core, np.zeros_like(grad, shape=x.fill.shape))
     rest = grad.copy()
     rest[within(inside)] = 0
     return PaddedGrad(core, folded(rest, start, x.fill.shape))

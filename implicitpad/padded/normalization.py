@@ -91,7 +91,7 @@ def softmax(a: Any, axis: int) -> Any:
 
 def by_channel(x: PaddedArray, values: Any) -> Any:
     """(C,) as an array that broadcasts against `x`."""
-    return np.asarray(values, x.dtype).reshape((-1,) + (1,) * x.rank)
+    return np.asarray(values, x.dtype, like=x.core).reshape((-1,) + (1,) * x.rank)
 
 
 def _normalized(
@@ -99,7 +99,7 @@ def _normalized(
 ) -> PaddedArray:
     # The mean goes first: x·scale − mean·scale would cancel.
     y: PaddedArray = x - mean
-    scale = 1 / np.sqrt(variance + np.asarray(epsilon, y.dtype))
+    scale = 1 / np.sqrt(variance + y.dtype.type(epsilon))
     if weight is not None:
         scale = scale * by_channel(y, weight)
     y *= scale

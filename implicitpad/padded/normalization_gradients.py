@@ -114,12 +114,12 @@ def _standardized(
     batch, samples = x.lead[:-1], outer.shape[: -x.rank - 1]
     held = phase_counts(x) * (1 if samples == batch else math.prod(batch))
     inner = r * (inner - first - core * second)
-    outer = r * (outer - held.astype(x.dtype) * (first + fill * second))
+    outer = r * (outer - np.asarray(held, x.dtype, like=x.core) * (first + fill * second))
     return PaddedGrad(inner, shared(outer, x.fill)), *parameters
 
 
 def _inverse(variance: Any, epsilon: float) -> Any:
-    return 1 / np.sqrt(variance + np.asarray(epsilon, variance.dtype))
+    return 1 / np.sqrt(variance + variance.dtype.type(epsilon))
 
 
 def _weighted(grad: PaddedGrad, x: PaddedArray, weight: Any) -> tuple[Any, Any]:

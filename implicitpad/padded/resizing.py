@@ -157,7 +157,8 @@ def _resampled(function: str, x: PaddedArray, axis: int, to: Resampling) -> Padd
     values = x._read(box)
     core: Any = None
     for tap, weight in terms(to, x, place):
-        term = np.take(values, tap, axis=place) * weight
+        term = np.take(values, np.asarray(tap, like=values), axis=place)
+        term = term * np.asarray(weight, like=values)
         core = term if core is None else np.add(core, term, out=core)
     return x._make(core, spans, tiled(x.fill, [(0, p) for p in x.period]).astype(core.dtype))
 

@@ -64,9 +64,13 @@ def _resampled_backward(grad: PaddedGrad, x: PaddedArray, axis: int, to: Resampl
     shape = x.lead + tuple([stop - start for start, stop in box])
     read = np.zeros_like(grad.core, shape=shape)
     for tap, weight in terms(to, x, place):
-        runs = np.flatnonzero(np.diff(tap, prepend=-1))  # outputs that share a tap are neighbours
-        where = within([tap[runs], *(slice(None),) * (-place - 1)])
-        read[where] += np.add.reduceat(grad.core * weight, runs, axis=place)
+        term = grad.core * np.asarray(weight, like=read)
+        first = np.flatnonzero(np.diff(tap, prepend=-1))  # outputs that share a tap are neighbours
+        length = np.diff(first, append=len(tap))
+        for n in range(length.max()):
+            row = first[length > n] + n
+            where = within([np.asarray(tap[row], like=read), *(slice(None),) * (-place - 1)])
+            read[where] += np.take(term, np.asarray(row, like=read), axis=place)
     inner = returned(x, box, read)
     return PaddedGrad(inner.core, inner.fill + fill)
 

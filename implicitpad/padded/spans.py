@@ -127,7 +127,7 @@ def canonical(spans: Iterable[Span]) -> Spans:
     return tuple([Span(span.total, 0, 0) for span in spans])
 
 
-def within(slices: Iterable[slice]) -> tuple[Any, ...]:
+def within(slices: Iterable[Any]) -> tuple[Any, ...]:
     """An index of the spatial axes, which are the last."""
     return (..., *slices)
 

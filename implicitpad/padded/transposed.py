@@ -19,7 +19,7 @@ def conv_transpose(
 ) -> PaddedArray:
     """A checked transposed convolution; ``run(array, padding)`` does it on an ordinary array."""
     axes = geometry.axes
-    if x.n_pad and x.fill.any():
+    if x.n_pad and any(_missing(axis) > 0 for axis in axes) and x.fill.any():
         for number, axis in enumerate(axes):
             _check_edges(geometry.function, number, axis)
     # Phase 0 of the fill is output 0, which is position `before` of the whole result.
@@ -56,12 +56,15 @@ def conv_transpose(
     return PaddedArray._make(run(x._read(box), crop), spans, fill)
 
 
+def _missing(axis: TransposeAxis) -> int:
+    """Outputs at one edge that lack taps which one in the middle has."""
+    before = axis.extent - axis.stride - axis.first
+    return max(before, axis.first + axis.out - axis.size * axis.stride)
+
+
 def _check_edges(function: str, number: int, axis: TransposeAxis) -> None:
     """Every output must have all the taps that one in the middle has."""
-    least = axis.extent - axis.stride
-    before = least - axis.first
-    after = axis.first + axis.out - axis.size * axis.stride
-    missing = max(before, after)
+    least, missing = axis.extent - axis.stride, _missing(axis)
     if missing > 0:
         width = -(-missing // axis.stride)
         refuse(

@@ -35,7 +35,7 @@ def conv_backward(
     )
     y = _windowed(x, spans, axes, geometry.out_channels)
     check(geometry.function, grad, y)
-    core, fill = np.zeros_like(x.core), np.zeros(x.fill.shape, x.dtype)
+    core, fill = np.zeros_like(x.core), np.zeros_like(x.core, shape=x.fill.shape)
     weight, bias = 0, 0
     if y.n_pad:
         plain = all(period == 1 for period in x.period)
@@ -44,7 +44,7 @@ def conv_backward(
             for length, a in zip(y.period, axes, strict=True)
         ]
         tile = window(x.fill, box, (*grad.fill.shape[: -x.rank - 1], x.lead[-1]))
-        found = run(grad.fill, np.ascontiguousarray(tile), 0, None, 1 if plain else None)
+        found = run(grad.fill, tile.copy(), 0, None, 1 if plain else None)
         fill = fill + folded(found[0], [0] * x.rank, x.fill.shape)
         weight, bias = found[1], found[2]
     if y.core.size:
@@ -111,7 +111,7 @@ def transpose_backward(
     space = tuple(range(-x.rank, 0))
     every = tuple([axis for axis in range(x.ndim) if axis != x.ndim - x.rank - 1])
     bias = grad.core.sum(axis=every)
-    core, fill, weight = np.zeros_like(x.core), np.zeros(x.fill.shape, x.dtype), 0
+    core, fill, weight = np.zeros_like(x.core), np.zeros_like(x.core, shape=x.fill.shape), 0
     if any(span.size < span.total for span in spans):
         reach = [-(-(a.extent - 1) // a.stride) for a in axes]
         box = [(-before, length) for before, length in zip(reach, x.period, strict=True)]
@@ -120,7 +120,7 @@ def transpose_backward(
         ]
         rolled = np.roll(grad.fill, [a.first % q for a, q in zip(axes, period, strict=True)], space)
         tile = window(x.fill, box, (*grad.fill.shape[: -x.rank - 1], x.lead[-1]))
-        inner, weight = run(rolled, np.ascontiguousarray(tile), crop)
+        inner, weight = run(rolled, tile.copy(), crop)
         fill = folded(inner, [-before for before in reach], x.fill.shape)
         bias = bias + grad.fill.sum(axis=every)
     if spans[0].size:
@@ -162,7 +162,7 @@ def pool_backward(
         ]
     )
     check(function, grad, _windowed(x, spans, axes, x.lead[-1]))
-    core, fill = np.zeros_like(x.core), np.zeros(x.fill.shape, x.dtype)
+    core, fill = np.zeros_like(x.core), np.zeros_like(x.core, shape=x.fill.shape)
     if any(span.size < span.total for span in spans):
         period = [p // math.gcd(p, a.stride) for p, a in zip(x.period, axes, strict=True)]
         box = [
@@ -170,8 +170,8 @@ def pool_backward(
             for length, a in zip(period, axes, strict=True)
         ]
         lead = grad.fill.shape[: -x.rank]
-        array = np.ascontiguousarray(window(x.fill, box, lead))
-        inner = run(np.ascontiguousarray(grad.fill), array, 0)
+        array = window(x.fill, box, lead).copy()
+        inner = run(grad.fill, array, 0)
         fill = folded(inner, [first for first, _ in box], x.fill.shape)
     if spans[0].size:
         reach = [
