@@ -26,14 +26,16 @@ class ConvSteps:
     """
 
     whole: ConvGeometry  # of the virtual array, with the padding that extends it
-    value: Any  # the fill value given for that padding, or None
+    extends: bool  # whether there is such padding
+    value: Any  # the fill value given for it, or None
     spans: Spans  # of the result
     fill: ConvGeometry  # of one window of fill, or one for each phase
     core: ConvGeometry | None  # None: no window touches the core
     reach: Sequence[tuple[int, int]] | None  # what windows of a periodic border are read from
 
     def __call__(self, x: PaddedArray, backend: ModuleType, packed: Any) -> PaddedArray:
-        x = _extended(self.whole, x, self.value)
+        if self.extends:
+            x = _extended(self.whole, x, self.value)
         fill = backend.conv(self.fill, x.fill, packed)
         if self.core is None:
             return all_border(fill, x, self.spans)
@@ -73,7 +75,8 @@ def conv_steps(
     whole = conv_geometry(function, rank, input, weight, bias, fill_value=None, out=None, **options)
     if value is not None and any(axis.mode != "constant" for axis in whole.axes):
         conv_geometry(function, rank, input, weight, bias, fill_value=value, out=None, **options)
-    x = _extended(whole, input, value)
+    extends = any(axis.before or axis.after for axis in whole.axes)
+    x = _extended(whole, input, value) if extends else input
 
     def geometry(array: Any, padding: Any, mode: str = "constant") -> ConvGeometry:
         settings = options | {"padding": padding, "padding_mode": mode}
@@ -89,19 +92,17 @@ def conv_steps(
         ]
     )
     if not spans[0].size:
-        return ConvSteps(whole, value, spans, fill, None, None)
+        return ConvSteps(whole, extends, value, spans, fill, None, None)
     reach = reached(spans, whole.axes)
     if any(length > 1 for length in x.period):
-        return ConvSteps(whole, value, spans, fill, geometry(x._read(reach), 0), reach)
+        return ConvSteps(whole, extends, value, spans, fill, geometry(x._read(reach), 0), reach)
     padding = around(x, reach)
     array = x.core if _shares_fill(x) else x.core[0]
-    return ConvSteps(whole, value, spans, fill, geometry(array, padding), None)
+    return ConvSteps(whole, extends, value, spans, fill, geometry(array, padding), None)
 
 
 def _extended(whole: ConvGeometry, x: PaddedArray, value: Any) -> PaddedArray:
     widths = [(axis.before, axis.after) for axis in whole.axes]
-    if not any(width for pair in widths for width in pair):
-        return x
     return extended(whole.function, x, widths, [axis.mode for axis in whole.axes], value)
 
 
