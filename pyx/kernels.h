@@ -114,11 +114,23 @@ typedef struct {
 /* row[i * n + r] = values[r * pitch + i] for r < n and i < pixels. */
 typedef void interleave_function(void *row, const void *values, ptrdiff_t pitch, int n, int pixels);
 
-/* Weight gradients, documented in gradient_tiles.h. */
+/* Weight gradients, documented in gradient_tiles.h and gradient_winograd.h. */
+typedef struct {
+    void (*gradients)(const void *dy, ptrdiff_t row_stride, int rows, int pixels, void *transformed, ptrdiff_t stride,
+                      int tiles);
+    int (*sums)(const void *sums, ptrdiff_t stride, int channels, int rows, void *gradient, ptrdiff_t row_stride,
+                int add);
+} gradient_winograd_kernels;
+
 typedef struct {
     void (*weight_tile[MAX_TILE_PIXELS + 1])(const void *dy, const void *panel, const int32_t *row_slot, int rows,
-                                             int pixels, const int32_t *offset, double *sums); /* [terms] */
-    void (*unpack_sums)(const double *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride);
+                                             int pixels, const int32_t *offset, void *sums, int add); /* [terms] */
+    int terms; /* of the products */
+    void (*products)(const void *dy, const void *x, int tiles, void *sums, int add);
+    void (*pack)(void *packed, const void *dy, ptrdiff_t row_stride, int rows, int pixels);
+    void (*unpack_sums)(const void *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride, int add);
+    void (*copy_sums)(const void *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride, int add);
+    const gradient_winograd_kernels *winograd[2]; /* m = 2, 4 */
 } gradient_kernels;
 
 typedef struct {

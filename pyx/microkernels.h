@@ -230,16 +230,25 @@ static void NAME(interleave_rows)(void *row, const void *values, ptrdiff_t pitch
 
 #if ELEMENT_FLOATS
 EACH_PRODUCT_TILE(PRODUCT_TILE)
+#include "gradient_tiles.h"
 #define WINOGRAD_TILE 2
 #include "winograd.h"
 #undef WINOGRAD_TILE
 #define WINOGRAD_TILE 4
 #include "winograd.h"
 #undef WINOGRAD_TILE
-#include "gradient_tiles.h"
 #define PRODUCT_ENTRY(pixels) .product_tile[pixels] = NAME(product_tile_##pixels),
 #define PRODUCTS EACH_PRODUCT_TILE(PRODUCT_ENTRY)
 #define WINOGRAD {&NAME(winograd2), &NAME(winograd4)}
+static const gradient_kernels NAME(gradient) = {
+    .terms = GRADIENT_TERMS,
+    .weight_tile = {EACH_WEIGHT_TILE(WEIGHT_ENTRY)},
+    .products = NAME(gradient_products),
+    .pack = NAME(pack_gradients),
+    .unpack_sums = NAME(unpack_sums),
+    .copy_sums = NAME(copy_sums),
+    .winograd = {&NAME(gradient_winograd2), &NAME(gradient_winograd4)},
+};
 #define GRADIENT &NAME(gradient)
 #else
 #define PRODUCTS
