@@ -18,17 +18,15 @@ if TYPE_CHECKING:
 SMALLEST = 7  # rows and columns from which on two passes are faster than one
 
 
-def plan(
-    geometry: ConvGeometry, axes: tuple[Any, ...], terms: Array, direct: bool, threads: int
-) -> Any:
-    """A plan of two passes; None unless both are convolutions of planes and `terms` are of rank 1."""
+def plan(geometry: ConvGeometry, axes: tuple[Any, ...], terms: Array, direct: bool) -> Any:
+    """A plan of two passes; None unless both are over planes and `terms` are of rank 1."""
     depth, down, along = axes
     virtual = (along.out - 1) * along.stride + along.extent
     if along.size == 0 or along.before < 0 or along.before + along.size > virtual:
         return None
     if not are_of_rank_1(terms):
         return None
-    first = conv_plan(geometry, (depth, down, whole(along.size)), True, False, threads)
+    first = conv_plan(geometry, (depth, down, whole(along.size)), True, False, False)
     filters, dtype = geometry.out_channels, geometry.dtype.name
     second = _conv_cpu.ConvPlan(
         (whole(depth.out), whole(down.out), replace(along, size=virtual, before=0, after=0)),
@@ -39,6 +37,7 @@ def plan(
         dtype,
         geometry.out_dtype.name,
         direct,
+        False,
         False,
         1,
     )

@@ -7,53 +7,13 @@ to all of both tiles: results that are not finite are computed again directly.
 """
 
 from libc.math cimport cos, pi, sin
-from libc.stdint cimport int32_t
 from libc.string cimport memset
 
 from kernels cimport FOURIER_SIZE, panel_run
-from panel cimport ceil_div, runs_of
+from panel cimport runs_of
 from plan cimport Call, Plan
+from plane_planning cimport SPECTRUM
 from planes cimport plane_task
-
-cdef enum:
-    FOURIER_CYCLES = 18500000       # of a pair of tiles, times lanes
-    FOURIER_BYTES = 64 * 1024 * 1024    # of transformed filters, at most
-    SPECTRUM = 2 * FOURIER_SIZE * FOURIER_SIZE
-
-
-cdef inline bint choose_fourier(Plan *plan):
-    """Whether transforms are faster than the direct sum, for a plan of planes; cut the outputs into tiles."""
-    cdef double direct = plan.taps
-    if (plan.kernels.fourier == NULL or plan.axis[0].kernel > 1
-            or <double>plan.groups * plan.filters * SPECTRUM * plan.itemsize > FOURIER_BYTES):
-        return False
-    for a in range(1, 3):
-        if plan.axis[a].stride != 1 or plan.axis[a].dilation != 1 or plan.axis[a].kernel > FOURIER_SIZE // 2:
-            return False
-        direct *= plan.axis[a].out
-        plan.tiles[a - 1] = <int>ceil_div(plan.axis[a].out, FOURIER_SIZE + 1 - plan.axis[a].kernel)
-        plan.tile_size[a - 1] = <int>ceil_div(plan.axis[a].out, plan.tiles[a - 1])
-    pairs = ceil_div(plan.tiles[0] * plan.tiles[1], 2)
-    if <double>pairs * FOURIER_CYCLES >= direct:
-        return False
-    plan.fourier = plan.kernels.fourier
-    plan.axis[0].block = plan.axis[2].block = 1
-    plan.axis[0].blocks, plan.axis[2].blocks = plan.axis[0].out, <int>pairs
-    plan.axis[1].block, plan.axis[1].blocks = plan.axis[1].out, 1
-    plan.group_tasks = plan.groups
-    plan.stream = False
-    return True
-
-
-cdef inline void add_fourier_workspace(Plan *plan):
-    """A tile, a strip and a row behind the workspace of planes."""
-    plan.tile_at = ceil_div(plan.workspace, 64) * 64
-    plan.strip_at = plan.tile_at + (plan.fourier.tile * <Py_ssize_t>plan.itemsize + 63) // 64 * 64
-    plan.line_at = plan.strip_at + 2 * FOURIER_SIZE * plan.kernels.lanes * plan.itemsize
-    plan.line_runs_at = plan.line_at + FOURIER_SIZE * plan.itemsize
-    plan.workspace = plan.line_runs_at + FOURIER_SIZE * <Py_ssize_t>sizeof(panel_run)
-    plan.workspace = ceil_div(plan.workspace, 4096) * 4096 + 64
-
 
 cdef inline void set_element(char *values, int item, Py_ssize_t at, double value) noexcept nogil:
     if item == 4:

@@ -8,120 +8,12 @@ Strips inside the run are read in place; strips that leave it, too, if what lies
 loads can be masked; else they are gathered into a small panel.
 """
 
-from libc.stdint cimport int32_t, uintptr_t
+from libc.stdint cimport uintptr_t
 
-from kernels cimport NO_ROW, PLANE_ROLLING, PLANE_TALL_ROWS, panel_run, plane_function, plane_kernels, plane_strip
-from panel cimport ceil_div, runs_of
-from plan cimport Call, Plan, even_start
-
-cdef enum:
-    PLANE_BAND_BYTES = 192 * 1024   # of the input rows of a band, to stay in the second-level cache
-    PLANE_MACS_PER_TASK = 200000
-    PLANE_MACS_PER_THREAD = 400000
-    PLANE_STREAM_BYTES = 8 * 1024 * 1024   # larger outputs are stored past the caches
-    MAX_MULTIPLIER = 4              # filters of a channel: for more, tiles load the input once
-    MAX_ROW_TERMS = 256             # of a kernel row: one partial sum
-    MAX_REACH = 512                 # columns between the taps of a row
-
-
-cdef inline int gcd(int a, int b) noexcept nogil:
-    while b:
-        a, b = b, a % b
-    return a
-
-
-cdef inline bint choose_planes(Plan *plan):
-    """Whether the convolution is one of planes, by its channels and windows alone; note how."""
-    across, down = &plan.axis[2], &plan.axis[1]
-    if plan.kernels.planes == NULL or plan.channels != 1 or plan.filters > MAX_MULTIPLIER or plan.taps == 1:
-        return False
-    plan.phases = down.dilation // gcd(down.stride, down.dilation)
-    plan.row_stride = down.stride // gcd(down.stride, down.dilation)
-    plan.row_step = down.dilation
-    if down.kernel == 1:
-        plan.phases, plan.row_stride, plan.row_step = 1, across.stride, 0
-        # one tap: the list holds every output's row at its multiple of the stride
-    plan.tall = down.kernel > PLANE_ROLLING
-    if (across.stride > (1 if plan.tall else 2) or plan.row_stride != across.stride
-            or plan.axis[0].kernel * across.kernel > MAX_ROW_TERMS
-            or (across.kernel - 1) * across.dilation > MAX_REACH):
-        return False
-    plan.planes = plan.kernels.planes
-    return True
-
-
-cdef inline void divide_planes(Plan *plan, int threads):
-    """Bands, channels of a task, threads."""
-    cdef double macs = <double>plan.batch * plan.groups * plan.filters * plan.taps
-    row_bytes = plan.axis[2].virtual * plan.itemsize
-    rows = PLANE_BAND_BYTES // row_bytes - plan.axis[1].kernel * plan.axis[1].dilation
-    rows = max(rows // plan.axis[1].stride, 2 * PLANE_TALL_ROWS)
-    macs *= <double>plan.axis[0].out * plan.axis[1].out * plan.axis[2].out
-    plan.threads = <int>max(1, min(threads, macs / PLANE_MACS_PER_THREAD))
-    wanted = min(4 * plan.threads, macs / PLANE_MACS_PER_TASK) if plan.threads > 1 else 1
-    if plan.batch * plan.groups < wanted:
-        rows = min(rows, max(ceil_div(plan.batch * plan.groups * plan.axis[1].out, <int>wanted), 2 * PLANE_TALL_ROWS))
-    whole = PLANE_TALL_ROWS * plan.phases   # bands end where the tiles of every phase end
-    plan.axis[1].block = <int>(ceil_div(rows, whole) * whole)
-    for a in range(3):
-        if a != 1:
-            plan.axis[a].block = plan.axis[a].out
-        plan.axis[a].block = min(plan.axis[a].block, plan.axis[a].out)
-        plan.axis[a].blocks = <int>ceil_div(plan.axis[a].out, plan.axis[a].block)
-    plan.shares = plan.images = 1
-    tasks = max(1, macs / (<double>plan.batch * plan.axis[1].blocks * PLANE_MACS_PER_TASK))
-    plan.group_tasks = <int>min(plan.groups, tasks)
-    plan.stream = macs / plan.taps * plan.itemsize > PLANE_STREAM_BYTES
-
-
-cdef inline int reach(const Plan *plan, int vectors) noexcept nogil:
-    """Columns that a strip of so many vectors reads."""
-    return (plan.axis[2].stride * vectors * plan.kernels.lanes
-            + (plan.axis[2].kernel - 1) * plan.axis[2].dilation)
-
-
-cdef inline int listed_rows(const Plan *plan, int n) noexcept nogil:
-    """Input rows that the kernels want listed for n output rows of a phase."""
-    cdef int kernel = plan.axis[1].kernel
-    if plan.tall:
-        return (n + PLANE_TALL_ROWS - 1) // PLANE_TALL_ROWS * PLANE_TALL_ROWS + kernel - 1
-    return plan.row_stride * (n - 1 + (kernel + plan.row_stride - 1) // plan.row_stride)
-
-
-cdef inline void find_run(Plan *plan) noexcept nogil:
-    """The longest run of the row's table that follows the input, and whether all else is the fill."""
-    cdef const int32_t *source = plan.axis[2].source
-    cdef int v = 0, end, n = plan.axis[2].virtual
-    plan.run_from = plan.run_to = plan.run_source = 0
-    while v < n:
-        end = v + 1
-        if source[v] >= 0:
-            while end < n and source[end] == source[end - 1] + 1:
-                end += 1
-            if end - v > plan.run_to - plan.run_from:
-                plan.run_from, plan.run_to, plan.run_source = v, end, source[v]
-        v = end
-    plan.fill_outside = True
-    for v in range(n):
-        if not plan.run_from <= v < plan.run_to and source[v] >= 0:
-            plan.fill_outside = False
-
-
-cdef inline void lay_out_workspace(Plan *plan, int most):
-    """Panel, scratch for outputs to be converted, row lists, runs, a row of fill; `most` rows of a task."""
-    cdef int vectors = plan.planes.vectors[0 if plan.tall else plan.axis[1].kernel]
-    cdef int n = <int>ceil_div(most, plan.phases), depth = plan.axis[0].kernel
-    cdef Py_ssize_t rows = listed_rows(plan, n) * depth
-    plan.panel_pitch = <int>ceil_div(reach(plan, vectors), plan.kernels.lanes) * plan.kernels.lanes
-    if plan.tall:
-        n = PLANE_TALL_ROWS
-    plan.scratch_at = ceil_div(listed_rows(plan, n) * depth * plan.panel_pitch * plan.itemsize, 64) * 64
-    plan.source_at = plan.scratch_at + n * vectors * plan.kernels.lanes * plan.itemsize
-    plan.source_at = ceil_div(plan.source_at, 64) * 64
-    plan.runs_at = plan.source_at + 2 * rows * <Py_ssize_t>sizeof(Py_ssize_t)
-    plan.fill_at = ceil_div(plan.runs_at + plan.panel_pitch * <Py_ssize_t>sizeof(panel_run), 64) * 64
-    plan.workspace = ceil_div(plan.fill_at + 2 * plan.panel_pitch * plan.itemsize, 4096) * 4096 + 64
-
+from kernels cimport NO_ROW, PLANE_TALL_ROWS, panel_run, plane_function, plane_kernels, plane_strip
+from panel cimport runs_of
+from plan cimport Call, Plan
+from plane_planning cimport listed_rows, reach
 
 cdef inline bint list_rows(const Plan *plan, const Call *call, int depth, int phase, int row, int n,
                            Py_ssize_t *rows, Py_ssize_t *gathered) noexcept nogil:

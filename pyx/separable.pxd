@@ -12,7 +12,8 @@ from libc.string cimport memcpy, memset
 from kernels cimport NO_ROW, plane_function, plane_strip
 from panel cimport ceil_div
 from plan cimport Call, Plan
-from planes cimport fill_row, listed_rows, plane_task
+from plane_planning cimport listed_rows
+from planes cimport fill_row, plane_task
 
 
 cdef inline void add_band(Plan *plan, Py_ssize_t second):

@@ -21,7 +21,7 @@ def layout(size, kernel, stride=1, dilation=1, channels=1, fast=True, storage="f
         *[Axis(size, kernel, stride, dilation, 9, 9, "constant")] * 2,
     )
     plan = _conv_cpu.ConvPlan(
-        axes, 1, channels, channels, channels, storage, storage, True, fast, 1
+        axes, 1, channels, channels, channels, storage, storage, True, fast, False, 1
     )
     return plan.layout
 
@@ -130,7 +130,7 @@ def columns_times_rows(dtype, channels, height, width):
 
 
 def layouts(layer):
-    return {planned[0].layout for planned in layer._packed._plans.values()}
+    return {launch.run.plan.layout for launch in layer._packed.launches.values()}
 
 
 @pytest.mark.parametrize("mode", MODES)
