@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from . import _cuda_adjoint, _cuda_conv, _cuda_planes, _cuda_pool, _cuda_pool_gradient
@@ -22,8 +23,13 @@ def wait(array: Any) -> None:
     cupy_device(array.device.id).synchronize()
 
 
-def conv(geometry: Any, input: Any, packed: PackedConv, out: Any = None) -> Any:
-    """Convolve on the device of the weights; the current stream of that device is used."""
+def conv(geometry: Any, input: Any, packed: PackedConv, out: Any = None, fill: Any = None) -> Any:
+    """Convolve on the device of the weights; the current stream of that device is used.
+
+    `fill`, () or (C_in,), takes the place of the geometry's.
+    """
+    if fill is not None:
+        geometry = replace(geometry, fill=fill)
     device = packed.device
     with device.current():
         return _cuda_conv.conv(device, geometry, input, packed, out)

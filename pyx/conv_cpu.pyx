@@ -137,7 +137,9 @@ cdef class ConvPlan:
 
     `axes`: three objects with size, kernel, stride, dilation, before, mode, out (implicitpad._geometry.Axis).
     `storage`, `out_storage`: dtype names of input and output. `direct`: the output's last axis is contiguous.
-    `fast`: F(4x4, 3x3) may be used; the fill is finite. `corrected`: `run` wants fill_sums.
+    `fast`: F(4x4, 3x3) may be used; the fill is finite. `corrected`: calls want fill_sums.
+    `tables`: three int32 arrays, the element that each virtual position reads or -1, instead of the index
+    map of the axes: kernels follow any table, of elements in any order.
     """
     cdef Plan plan
     cdef Buffer memory
@@ -150,7 +152,7 @@ cdef class ConvPlan:
     cdef readonly tuple blocks
 
     def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, storage, out_storage,
-                 bint direct, bint fast, int threads):
+                 bint direct, bint fast, int threads, tables=None):
         cdef Plan *plan = &self.plan
         code, element = STORAGE[storage]
         self.instruction_set = get_instruction_set()
@@ -190,14 +192,15 @@ cdef class ConvPlan:
             plan.group_weights = (plan.tile + 2) ** 2 * plan.weight_stride * plan.n_blocks
         divide(plan, threads)
         self.threads = plan.threads
-        self._allocate(axes)
+        self._allocate(axes, tables)
 
-    cdef _allocate(self, axes):
+    cdef _allocate(self, axes, tables):
         cdef Plan *plan = &self.plan
         cdef int a, v, b, t0, t1, t2, first = 0
         cdef int32_t *memory
         cdef Mode mode
         cdef bint by_window
+        cdef const int32_t[:] table = None
         cdef Py_ssize_t before, size, kernel, stride, dilation, limit, position
         scratch = transformed = products = 0
         if plan.tile > 1:
@@ -237,15 +240,19 @@ cdef class ConvPlan:
             mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
             kernel, stride, dilation, limit = axes[a].kernel, axes[a].stride, axes[a].dilation, axes[a].virtual
             by_window = plan.axis[a].kernel == plan.axis[a].stride == kernel and plan.axis[a].dilation == 1
+            table = None if tables is None else tables[a]
             for v in range(plan.axis[a].virtual):
                 position = v // kernel * stride + v % kernel * dilation if by_window else v
                 # whole tiles may look one position too far; only outputs that are not stored depend on it
-                plan.axis[a].source[v] = -1
-                if position < limit:
+                if table is not None and position < limit:
+                    plan.axis[a].source[v] = table[position]
+                elif position < limit:
                     plan.axis[a].source[v] = <int32_t>_source_index(position - before, size, mode)
+                else:
+                    plan.axis[a].source[v] = -1
         plan.corrected = False
         if plan.tile > 2:
-            self._note_outside(axes)
+            self._note_outside()
         self.corrected = plan.corrected
         b = 0
         for t0 in range(plan.axis[0].kernel):
@@ -256,23 +263,19 @@ cdef class ConvPlan:
                                                    + tap_slot(&plan.axis[2], t2))
                     b += 1
 
-    cdef _note_outside(self, axes):
+    cdef _note_outside(self):
         """For each output along each axis, which taps read the fill."""
         cdef Plan *plan = &self.plan
         cdef int a, i, t, bits
         cdef unsigned char *outside
-        cdef Mode mode
-        cdef Py_ssize_t before, size, stride, dilation
         self.outside = Buffer(plan.axis[0].out + plan.axis[1].out + plan.axis[2].out)
         outside = <unsigned char *>self.outside.data
         for a in range(3):
             plan.outside[a] = outside
-            mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
-            stride, dilation = axes[a].stride, axes[a].dilation
             for i in range(plan.axis[a].out):
                 bits = 0
-                for t in range(axes[a].kernel):
-                    if _source_index(i * stride + t * dilation - before, size, mode) < 0:
+                for t in range(plan.axis[a].kernel):
+                    if plan.axis[a].source[i * plan.axis[a].stride + t * plan.axis[a].dilation] < 0:
                         bits |= 1 << t
                 outside[i] = bits
                 plan.corrected = plan.corrected or bits != 0
@@ -327,37 +330,55 @@ cdef class ConvPlan:
         PyBuffer_Release(&view)
         return packed
 
-    def run(self, x, terms, Buffer weights, Buffer bias, fill, fill_sums, y):
-        """Convolve x (N, C, D, H, W) into y (N, K, D', H', W').
 
-        `terms`: the weights that `weights` was packed from; `fill`: element type, () or (C,).
-        `fill_sums`: None, or, for a corrected plan whose fill is not 0, float64 (K, taps): the fill times
-        the weights, summed over channels.
-        """
-        cdef Plan *plan = &self.plan
-        cdef Call call
-        cdef Py_buffer x_view, y_view, fill_view, terms_view, sums_view
-        cdef Py_ssize_t tasks = ceil_div(plan.batch, plan.images) * plan.group_tasks * plan.shares, task
-        cdef int a
+cdef class ConvCall:
+    """A ConvPlan with its weights, for arrays that lie in memory in one way: all but the arrays themselves.
+
+    `terms`: the weights that `weights` was packed from. `x_strides`, `y_strides`: bytes from element to
+    element of (N, C, D, H, W).
+    """
+    cdef readonly ConvPlan plan
+    cdef Call call
+    cdef Py_ssize_t tasks
+    cdef object terms, weights, bias  # kept alive
+
+    def __init__(self, ConvPlan resolved, terms, Buffer weights, Buffer bias, x_strides, y_strides):
+        cdef Plan *plan = &resolved.plan
+        cdef Call *call = &self.call
+        cdef Py_buffer view
+        self.plan, self.terms, self.weights, self.bias = resolved, terms, weights, bias
+        PyObject_GetBuffer(terms, &view, PyBUF_STRIDES)
+        call.weights, call.bias, call.terms = weights.data, bias.data, <const char *>view.buf
+        PyBuffer_Release(&view)
+        call.no_bias = bias.data + plan.groups * plan.group_bias * plan.itemsize
+        self.tasks = ceil_div(plan.batch, plan.images) * plan.group_tasks * plan.shares
         for a in range(3):
-            tasks *= plan.axis[a].blocks
+            self.tasks *= plan.axis[a].blocks
+        for a in range(5):
+            call.x_stride[a], call.y_stride[a] = x_strides[a], y_strides[a]
+
+    def __call__(self, x, fill, fill_sums, y):
+        """Convolve x into y.
+
+        `fill`: element type, () or (C,). `fill_sums`: None, or, for a corrected plan whose fill is not 0,
+        float64 (K, taps): the fill times the weights, summed over channels.
+        """
+        cdef Plan *plan = &self.plan.plan
+        cdef Call call = self.call
+        cdef Py_buffer x_view, y_view, fill_view, sums_view
+        cdef Py_ssize_t tasks = self.tasks, task
         cdef Buffer workspace = Buffer(plan.threads * plan.workspace)
         PyObject_GetBuffer(x, &x_view, PyBUF_STRIDES)
         PyObject_GetBuffer(y, &y_view, PyBUF_STRIDES | PyBUF_WRITABLE)
         PyObject_GetBuffer(fill, &fill_view, PyBUF_STRIDES)
         call.x, call.y, call.fill = <const char *>x_view.buf, <char *>y_view.buf, <const char *>fill_view.buf
-        call.fill_stride = plan.itemsize if fill_view.ndim else 0
+        call.fill_stride = fill_view.strides[0] if fill_view.ndim else 0
         call.fill_sums = NULL
-        PyObject_GetBuffer(terms, &terms_view, PyBUF_STRIDES)
-        call.weights, call.bias, call.terms = weights.data, bias.data, <const char *>terms_view.buf
-        call.no_bias = bias.data + plan.groups * plan.group_bias * plan.itemsize
         if plan.corrected:
             call.fill, call.fill_stride = call.no_bias, 0
             if fill_sums is not None:
                 PyObject_GetBuffer(fill_sums, &sums_view, PyBUF_STRIDES)
                 call.fill_sums = <const double *>sums_view.buf
-        for a in range(5):
-            call.x_stride[a], call.y_stride[a] = x_view.strides[a], y_view.strides[a]
         with nogil:
             if plan.threads == 1:
                 for task in range(tasks):
@@ -369,6 +390,5 @@ cdef class ConvPlan:
         PyBuffer_Release(&x_view)
         PyBuffer_Release(&y_view)
         PyBuffer_Release(&fill_view)
-        PyBuffer_Release(&terms_view)
         if call.fill_sums != NULL:
             PyBuffer_Release(&sums_view)

@@ -108,7 +108,7 @@ def test_large_layers_reach_every_algorithm(instruction_set):
         for name in LARGE:
             layer = large(name).layer()
             layer(large(name).input)
-            plans += [planned[0] for planned in layer._packed._plans.values()]
+            plans += [launch.run.plan for launch in layer._packed.launches.values()]
     finally:
         ip.set_num_threads(before)
     assert {plan.layout for plan in plans} == {"channel", "pixel", "winograd"}

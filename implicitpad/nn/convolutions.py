@@ -32,7 +32,10 @@ class _Weighted(Layer):
 
     @property
     def weight(self) -> Any:
-        """Shape as for the function of the same name. Setting it keeps a reference."""
+        """Shape as for the function of the same name. Read-only: to change it, set a new one.
+
+        A layer packs its weights once, and what is packed must not go stale.
+        """
         if self._weight is None:
             self._draw()
         return self._weight
@@ -46,7 +49,7 @@ class _Weighted(Layer):
             )
         if self._weight is None:
             self._draw()
-        self._weight, self._planned = value, None
+        self._weight, self._planned = _frozen(value.copy()), None
 
     @property
     def bias(self) -> Any:
@@ -64,16 +67,17 @@ class _Weighted(Layer):
             )
         if self._weight is None:
             self._draw()
-        self._bias, self._planned = value, None
+        self._bias = None if value is None else _frozen(value.copy())
+        self._planned = None
 
     def _draw(self) -> None:
         """Uniform with variance 2 / fan-in (He et al. 2015), so that ReLUs keep the scale."""
         rng = np.random.default_rng(self._rng)
         limit = math.sqrt(6 / self._fan)
-        self._weight = rng.uniform(-limit, limit, self._shape).astype(self._dtype)
+        self._weight = _frozen(rng.uniform(-limit, limit, self._shape).astype(self._dtype))
         if self._has_bias:
             limit = 1 / math.sqrt(self._fan)
-            self._bias = rng.uniform(-limit, limit, self._outputs).astype(self._dtype)
+            self._bias = _frozen(rng.uniform(-limit, limit, self._outputs).astype(self._dtype))
 
 
 class _Conv(_Weighted):
@@ -225,6 +229,13 @@ class Conv3d(_Conv):
     """`implicitpad.conv3d` with its weights; see `Conv2d`."""
 
     _rank = 3
+
+
+def _frozen(array: Any) -> Any:
+    """Made read-only, where arrays can be."""
+    if isinstance(array, np.ndarray):
+        array.flags.writeable = False
+    return array
 
 
 def _short(value: Any) -> str:

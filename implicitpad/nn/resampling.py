@@ -94,13 +94,12 @@ class Upsample(Layer):
             )
             for v, f in zip(layout.views, factors, strict=True)
         ]
-        spans = []
-        for span, f in zip(layout.spans, factors, strict=True):
-            wide = span.repeated(f)
-            if linear and f > 1 and wide.size:  # the neighbours' halves
-                start, stop = max(0, wide.before - f // 2), min(wide.total, wide.stop + f // 2)
-                wide = span.of(start, stop, wide.total)
-            spans.append(wide)
+        spans = [
+            resizing.linear(s, f * s.total).span
+            if linear and f > 1 and s.size < s.total
+            else s.repeated(f)
+            for s, f in zip(layout.spans, factors, strict=True)
+        ]
         period = [p * f if p > 1 else 1 for p, f in zip(layout.period, factors, strict=True)]
         return layout.moved(tuple(spans), views, period)
 

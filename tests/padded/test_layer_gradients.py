@@ -111,7 +111,7 @@ def instance_norm(rank, rng):
 
 
 def linear(rank, rng):
-    factors = (3, 2, 1)[-rank:]
+    factors = (1, 2, 3)[-rank:]
     mode = ("linear", "bilinear", "trilinear")[rank - 1]
     return nn.Upsample(factors, "linear"), lambda x: F.interpolate(
         x, scale_factor=factors, mode=mode, align_corners=False
