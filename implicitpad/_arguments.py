@@ -33,7 +33,6 @@ MODES = {
     "grid-wrap": "circular",
 }
 NAMED_PADDINGS = ("valid", "same", "same_lower", "full", "causal")
-PRECISIONS = ("default", "fast")
 
 # Storage type: (type of the sums, type of the results).
 _ARITHMETIC = {
@@ -246,22 +245,6 @@ def fill_of(
             f"input channel, got shape {values.shape}; pass a number or {channels} numbers."
         )
     return _round_fill(function, fill_value, values, dtype)
-
-
-def precision_of(function: str, precision: Any) -> str:
-    if precision is None:
-        return "default"
-    if not isinstance(precision, str):
-        raise TypeError(
-            f"{function}: precision must be None or one of {', '.join(PRECISIONS)}, "
-            f"got {precision!r}; leave it out."
-        )
-    if precision not in PRECISIONS:
-        raise ValueError(
-            f"{function}: precision must be one of {', '.join(PRECISIONS)}, got {precision!r}; "
-            "leave it out."
-        )
-    return precision
 
 
 def is_cupy(value: Any) -> bool:

@@ -19,8 +19,8 @@ from ._arguments import (
     named_padding,
     padding_widths,
     per_axis,
-    precision_of,
 )
+from ._precision import precision_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ cdef enum:
     MACS_PER_THREAD = 250000    # below this a second thread costs more than it brings
     MACS_PER_TASK = 100000      # groups with less work are done several to a task
     TRANSFORMED_BYTES = 400 * 1024  # of a block's transformed inputs
-    TRANSFORM = 48              # cycles to transform a vector of 2x2 tiles, in or out
     BYTES_A_CYCLE = 16          # of weights, from the third-level cache
 
 
@@ -46,8 +45,11 @@ cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
     left, pixel_cost = filters, 0.0
     while left:
         log2 = min(left.bit_length() - 1, widest)
-        vectors = max((out + between) // lanes, 1) if plan.flat else ceil_div(out, lanes)
-        tiles = ceil_div(vectors, plan.kernels.pixel_vectors[log2])
+        vectors = 1.0 * ceil_div(out, lanes)
+        tiles = 1.0 * ceil_div(ceil_div(out, lanes), plan.kernels.pixel_vectors[log2])
+        if plan.flat:
+            vectors = max(1.0 * (out + between) / lanes, 1.0)
+            tiles = vectors / plan.kernels.pixel_vectors[log2]
         size = (1 << log2) * vectors / tiles
         step = max(size / 2, ((1 << log2) + vectors / tiles) / 2, 4) + 1.5 * size / terms
         pixel_cost += 1.03 * tiles * step
@@ -63,23 +65,24 @@ cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
 cdef inline double winograd_cycles(const Plan *plan, int m):
     """Cycles for the outputs of one channel by F(m x m, 3x3), in the model above.
 
-    The products take a cycle for each tile and position, the transforms some for each tile and vector of
-    channels; the transformed weights are read from the third-level cache once a block.
+    At each position of a tile the products take a cycle for each register of output channels, the transforms
+    some for each vector of channels, in or out; the transformed weights are read from the third-level cache
+    once a block.
     """
-    positions = (m + 2) * (m + 2)
+    lanes, terms = plan.kernels.lanes, plan.channels * plan.axis[0].kernel
     tiles = ceil_div(plan.axis[1].out, m) * ceil_div(plan.axis[2].out, m)
-    widths = ceil_div(plan.filters, CHANNEL_VECTORS * plan.kernels.lanes)
-    together = max(min(block_tiles(plan, m), plan.batch * tiles), 1)
-    weights = tiles / together * positions * widths * CHANNEL_VECTORS * plan.kernels.lanes * plan.itemsize
-    transforms = TRANSFORM * positions / 16 * tiles / plan.kernels.lanes
-    return positions * widths * tiles + weights / BYTES_A_CYCLE + transforms * (1 + plan.filters / plan.channels)
+    width = ceil_div(plan.filters, CHANNEL_VECTORS * lanes) * CHANNEL_VECTORS * lanes
+    weights = width * terms * plan.itemsize / BYTES_A_CYCLE / block_tiles(plan, m)
+    products = width * terms / (CHANNEL_VECTORS * lanes)
+    transforms = (1.6 + 1.1 * m) * (ceil_div(terms, lanes) + ceil_div(plan.filters, lanes))
+    return (m + 2) * (m + 2) * tiles * (products + weights + transforms) / plan.channels
 
 
 cdef inline int block_tiles(const Plan *plan, int m):
     """Tiles of a block: enough for the register tile, few enough for the second-level cache."""
     terms = plan.channels * plan.axis[0].kernel
     tiles = TRANSFORMED_BYTES // ((m + 2) * (m + 2) * terms * plan.itemsize)
-    return min(max(tiles, 2 * plan.kernels.tile_pixels), 4 * plan.kernels.tile_pixels)
+    return min(max(tiles, 28), 56)
 
 
 cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
@@ -92,7 +95,7 @@ cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
     for a in range(1, 3):
         if plan.axis[a].kernel != 3 or plan.axis[a].stride != 1 or plan.axis[a].dilation != 1:
             return None
-    cycles = 0.9 * 9 * plan.axis[1].out * direct
+    cycles = 0.9 * 9 * plan.axis[0].kernel * plan.axis[1].out * direct
     for i in range(2 if fast and plan.axis[0].kernel <= 8 else 1):
         if winograd_cycles(plan, plan.kernels.winograd[i].tile) < cycles:
             cycles = winograd_cycles(plan, plan.kernels.winograd[i].tile)

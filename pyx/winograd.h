@@ -142,7 +142,8 @@ static int TILED(winograd_output)(const void *products, ptrdiff_t stride, int ti
     enum { M = WINOGRAD_TILE, GROUP = LANES > M ? LANES / M : 1, WIDTH = GROUP * M };
     vector suspect = (vector){0};
     vector lines[M][WIDTH];
-    memset(lines, 0, sizeof lines); /* pixels past the last tile are transposed too */
+    if (tiles % GROUP)
+        memset(lines, 0, sizeof lines); /* pixels past the last tile are transposed too */
     for (int first = 0; first < channels; first += LANES) {
         const ELEMENT *m = (const ELEMENT *)products + first;
         const vector b = vload((const ELEMENT *)bias + first);
@@ -163,10 +164,15 @@ static int TILED(winograd_output)(const void *products, ptrdiff_t stride, int ti
                 ELEMENT *line = (ELEMENT *)out + first * out_channel + r * out_row;
                 for (int i = 0; i < WIDTH && M * t + i < pixels; i += LANES) {
                     const int left = pixels - M * t - i;
-                    vector *square = &lines[r][i];
+                    ELEMENT *to = line + M * t + i;
+                    vector square[LANES];
+                    UNROLL for (int k = 0; k < LANES; k++) square[k] = lines[r][i + k];
                     transpose(square);
-                    for (int k = 0; k < count; k++)
-                        store_first(line + k * out_channel + M * t + i, square[k], left < LANES ? left : LANES);
+                    if (count == LANES && left >= LANES)
+                        UNROLL for (int k = 0; k < LANES; k++) vstore(to + k * out_channel, square[k]);
+                    else
+                        for (int k = 0; k < count; k++)
+                            store_first(to + k * out_channel, square[k], left < LANES ? left : LANES);
                 }
             }
         }
