@@ -281,10 +281,9 @@ def _padded_backward(
         groups=groups, fill_value=None, padding_mode=padding_mode, precision=None, out=None,
     )  # fmt: skip
 
-    def run(grad: Any, array: Any, widths: Any, fill: Any, own: Any) -> Gradients:
-        steps = dilation if own is None else own
+    def run(grad: Any, array: Any, widths: Any, fill: Any, mode: str) -> Gradients:
         return _conv_backward(
-            function, rank, grad, array, weight, stride, widths, steps, groups, fill, "constant",
+            function, rank, grad, array, weight, stride, widths, dilation, groups, fill, mode,
             GRADIENTS,
         )  # fmt: skip
 

@@ -95,7 +95,7 @@ class Softmax(Layer):
     """Over the channels, at each position."""
 
     def __call__(self, x: Any) -> Any:
-        return through(lambda a: normalization.over_channels(normalization.softmax, a), x)
+        return through(normalization.softmax, x)
 
     def gradient_rule(self, x: PaddedArray) -> tuple[Any, Pullback]:
         return self(x), lambda grad: (softmax_backward(grad, x), {})

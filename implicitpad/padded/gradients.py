@@ -135,9 +135,10 @@ def outline(x: PaddedArray, spans: Spans, channels: int, period: Sequence[int]) 
     )
 
 
-def shared(grad: Any, fill: Any) -> Any:
-    """The gradient of a fill, summed over samples where they share it."""
-    return grad.sum(axis=0, keepdims=True) if fill.shape[0] == 1 != grad.shape[0] else grad
+def shared(grad: Any, x: PaddedArray) -> Any:
+    """The gradient of the fill of `x`, summed over samples where they share it."""
+    alike = x.ndim - x.rank == 2 and x.fill.shape[0] == 1 != grad.shape[0]
+    return grad.sum(axis=0, keepdims=True) if alike else grad
 
 
 def paired(grad: Any, x: Any) -> PaddedGrad:
@@ -154,7 +155,7 @@ def unpaired(grad: PaddedGrad, x: Any) -> Any:
 
 def mapped_backward(grad: PaddedGrad, x: PaddedArray, slope: Callable[[Any], Any]) -> PaddedGrad:
     """Of a function of one array; `slope` is its derivative."""
-    return PaddedGrad(grad.core * slope(x.core), shared(grad.fill * slope(x.fill), x.fill))
+    return PaddedGrad(grad.core * slope(x.core), shared(grad.fill * slope(x.fill), x))
 
 
 def elementwise_backward(

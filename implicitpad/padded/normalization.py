@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -75,15 +74,14 @@ def layer_norm(
     return _normalized(x, mean, variance, weight, bias, epsilon)
 
 
-def over_channels(function: Callable[[Any, int], Any], x: PaddedArray) -> PaddedArray:
-    """``function(array, channel_axis)``, which acts at each position alone and keeps the rank."""
+def softmax(x: PaddedArray) -> PaddedArray:
+    """Over the channels at each position."""
     channel = x.ndim - x.rank - 1
-    core = function(x.core, channel)
-    return x._make(core, x.spans, function(x.fill, channel))
+    return x._make(softmax_along(x.core, channel), x.spans, softmax_along(x.fill, channel))
 
 
-def softmax(a: Any, axis: int) -> Any:
-    """Over one axis of an ordinary array."""
+def softmax_along(a: Any, axis: int) -> Any:
+    """Of an ordinary array."""
     e = np.exp(a - a.max(axis=axis, keepdims=True))
     e /= e.sum(axis=axis, keepdims=True)
     return e

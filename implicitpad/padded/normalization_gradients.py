@@ -15,7 +15,7 @@ import numpy as np
 
 from .array import PaddedArray
 from .gradients import PaddedGrad, shared
-from .normalization import batch_moments, by_channel, group_moments, softmax
+from .normalization import batch_moments, by_channel, group_moments, softmax_along
 from .reductions import phase_counts
 
 Gradients = tuple[PaddedGrad, Any, Any]  # for the input, weight and bias
@@ -28,7 +28,7 @@ def affine_backward(
     centre, r = by_channel(x, mean), _inverse(by_channel(x, variance), epsilon)
     parameters = _by_parameter(grad, (x.core - centre) * r, (x.fill - centre) * r, x.rank)
     core, fill = _weighted(grad, x, weight)
-    return PaddedGrad(core * r, shared(fill * r, x.fill)), *parameters
+    return PaddedGrad(core * r, shared(fill * r, x)), *parameters
 
 
 def batch_norm_backward(grad: PaddedGrad, x: PaddedArray, weight: Any, epsilon: float) -> Gradients:
@@ -74,7 +74,7 @@ def layer_norm_backward(grad: PaddedGrad, x: PaddedArray, weight: Any, epsilon: 
     inner, outer = _weighted(grad, x, weight)
     inner = r_core * (inner - mean(inner) - core * mean(inner * core))
     outer = r_fill * (outer - mean(outer) - fill * mean(outer * fill))
-    return PaddedGrad(inner, shared(outer, x.fill)), *parameters
+    return PaddedGrad(inner, shared(outer, x)), *parameters
 
 
 def softmax_backward(grad: PaddedGrad, x: PaddedArray) -> PaddedGrad:
@@ -82,10 +82,10 @@ def softmax_backward(grad: PaddedGrad, x: PaddedArray) -> PaddedGrad:
     channel = x.ndim - x.rank - 1
 
     def back(g: Any, a: Any) -> Any:
-        y = softmax(a, channel)
+        y = softmax_along(a, channel)
         return y * (g - (g * y).sum(axis=channel, keepdims=True))
 
-    return PaddedGrad(back(grad.core, x.core), shared(back(grad.fill, x.fill), x.fill))
+    return PaddedGrad(back(grad.core, x.core), shared(back(grad.fill, x.fill), x))
 
 
 def _standardized(
@@ -115,7 +115,7 @@ def _standardized(
     held = phase_counts(x) * (1 if samples == batch else math.prod(batch))
     inner = r * (inner - first - core * second)
     outer = r * (outer - np.asarray(held, x.dtype, like=x.core) * (first + fill * second))
-    return PaddedGrad(inner, shared(outer, x.fill)), *parameters
+    return PaddedGrad(inner, shared(outer, x)), *parameters
 
 
 def _inverse(variance: Any, epsilon: float) -> Any:

@@ -15,7 +15,7 @@ from .array import PaddedArray
 from .fills import refuse, window
 from .joining import extended
 from .spans import canonical
-from .windows import all_border
+from .windows import all_border, around, inside, reached
 
 
 def max_pool(
@@ -160,34 +160,21 @@ def _pool(
     )
     if not spans[0].size:
         return all_border(fill, x, spans)
-    reach = [
-        (s.before * a.stride - a.before, (s.stop - 1) * a.stride - a.before + a.extent)
-        for s, a in zip(spans, axes, strict=True)
-    ]
-    return PaddedArray._make(_pooled_core(x, reach, run), spans, fill)
+    return PaddedArray._make(_pooled_core(x, reached(spans, axes, True), run), spans, fill)
 
 
 def _pooled_core(x: PaddedArray, reach: Sequence[tuple[int, int]], run: Callable[..., Any]) -> Any:
-    inside = [(max(a, 0), min(b, span.total)) for span, (a, b) in zip(x.spans, reach, strict=True)]
-    over = [(c - a, b - d) for (a, b), (c, d) in zip(reach, inside, strict=True)]
-    if not any(width for pair in over for width in pair):
-        return _on_core(x, reach, run)
-    # What hangs over is not seen, what the border holds is: write the border out as far as needed.
-    return run(x._read(inside), over, None)
-
-
-def _on_core(x: PaddedArray, reach: Sequence[tuple[int, int]], run: Callable[..., Any]) -> Any:
     """`run` on what the windows of the new core reach of `x`.
 
-    The array is the core, padded implicitly, where the kernels can hold the fill: one value for
-    each channel. A periodic fill is written out, as far as the windows reach.
+    The array is the core, padded implicitly, where kernels can hold the fill: one value for each
+    channel. Otherwise the border is written out as far as the windows reach.
     """
+    box, over = inside(x, reach)
+    if any(width for pair in over for width in pair):
+        return run(x._read(box), over, None)  # what hangs over is not seen
     if any(length > 1 for length in x.period):
         return run(x._read(reach), 0, None)
-    padding = [
-        (span.before - start, stop - span.stop)
-        for span, (start, stop) in zip(x.spans, reach, strict=True)
-    ]
+    padding = around(x, reach)
     if x.fill.size == x.lead[-1]:
         return run(x.core, padding, x.fill.ravel())
     samples = zip(x.core, x.fill, strict=True)  # each has its own fill

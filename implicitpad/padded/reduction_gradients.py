@@ -17,7 +17,7 @@ def global_average_backward(grad: Any, x: PaddedArray) -> PaddedGrad:
     each = grad / math.prod(x.shape[-x.rank :])
     held = np.asarray(phase_counts(x), x.dtype, like=x.core)
     core = np.broadcast_to(each, x.core.shape).astype(x.dtype)
-    return PaddedGrad(core, shared(held * each, x.fill))
+    return PaddedGrad(core, shared(held * each, x))
 
 
 def global_maximum_backward(grad: Any, x: PaddedArray, largest: Any) -> PaddedGrad:
@@ -26,4 +26,4 @@ def global_maximum_backward(grad: Any, x: PaddedArray, largest: Any) -> PaddedGr
     core = (x.core == largest).astype(x.dtype)
     fill = (x.fill == largest) * np.asarray(phase_counts(x), x.dtype, like=x.core)
     each = grad / (core.sum(axis=space, keepdims=True) + fill.sum(axis=space, keepdims=True))
-    return PaddedGrad(core * each, shared(fill * each, x.fill))
+    return PaddedGrad(core * each, shared(fill * each, x))

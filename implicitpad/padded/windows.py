@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._backend import as_array, backend_of
-from .._geometry import ConvGeometry, conv_geometry
+from .._geometry import Axis, ConvGeometry, conv_geometry
 from .array import PaddedArray
 from .fills import refuse
 from .joining import extended
@@ -26,14 +26,16 @@ class ConvSteps:
     """
 
     whole: ConvGeometry  # of the virtual array, with the padding that extends it
-    value: Any  # the fill value given for that padding, or None
+    extends: bool  # whether there is such padding
+    value: Any  # the fill value given for it, or None
     spans: Spans  # of the result
     fill: ConvGeometry  # of one window of fill, or one for each phase
     core: ConvGeometry | None  # None: no window touches the core
     reach: Sequence[tuple[int, int]] | None  # what windows of a periodic border are read from
 
     def __call__(self, x: PaddedArray, backend: ModuleType, packed: Any) -> PaddedArray:
-        x = _extended(self.whole, x, self.value)
+        if self.extends:
+            x = _extended(self.whole, x, self.value)
         fill = backend.conv(self.fill, x.fill, packed)
         if self.core is None:
             return all_border(fill, x, self.spans)
@@ -73,7 +75,8 @@ def conv_steps(
     whole = conv_geometry(function, rank, input, weight, bias, fill_value=None, out=None, **options)
     if value is not None and any(axis.mode != "constant" for axis in whole.axes):
         conv_geometry(function, rank, input, weight, bias, fill_value=value, out=None, **options)
-    x = _extended(whole, input, value)
+    extends = any(axis.before or axis.after for axis in whole.axes)
+    x = _extended(whole, input, value) if extends else input
 
     def geometry(array: Any, padding: Any, mode: str = "constant") -> ConvGeometry:
         settings = options | {"padding": padding, "padding_mode": mode}
@@ -81,12 +84,7 @@ def conv_steps(
             function, rank, array, weight, bias, fill_value=None, out=None, **settings
         )
 
-    # As far as a window reaches from each phase, the fill goes round.
-    phases = [
-        (0, (period // math.gcd(period, a.stride) - 1) * a.stride + a.extent - period)
-        for period, a in zip(x.period, whole.axes, strict=True)
-    ]
-    fill = geometry(x.fill, phases, "circular")
+    fill = geometry(x.fill, winding(x.period, whole.axes), "circular")
     spans = canonical(
         [
             s.windows(a.kernel, a.stride, a.dilation)
@@ -94,31 +92,59 @@ def conv_steps(
         ]
     )
     if not spans[0].size:
-        return ConvSteps(whole, value, spans, fill, None, None)
-    reach = [
-        (s.before * a.stride, (s.stop - 1) * a.stride + a.extent)
-        for s, a in zip(spans, whole.axes, strict=True)
-    ]
+        return ConvSteps(whole, extends, value, spans, fill, None, None)
+    reach = reached(spans, whole.axes)
     if any(length > 1 for length in x.period):
-        return ConvSteps(whole, value, spans, fill, geometry(x._read(reach), 0), reach)
-    padding = [
-        (span.before - start, stop - span.stop)
-        for span, (start, stop) in zip(x.spans, reach, strict=True)
-    ]
+        return ConvSteps(whole, extends, value, spans, fill, geometry(x._read(reach), 0), reach)
+    padding = around(x, reach)
     array = x.core if _shares_fill(x) else x.core[0]
-    return ConvSteps(whole, value, spans, fill, geometry(array, padding), None)
+    return ConvSteps(whole, extends, value, spans, fill, geometry(array, padding), None)
 
 
 def _extended(whole: ConvGeometry, x: PaddedArray, value: Any) -> PaddedArray:
     widths = [(axis.before, axis.after) for axis in whole.axes]
-    if not any(width for pair in widths for width in pair):
-        return x
     return extended(whole.function, x, widths, [axis.mode for axis in whole.axes], value)
 
 
 def _shares_fill(x: PaddedArray) -> bool:
     """Whether constant borders hold one value for each channel, which kernels can imagine."""
     return bool(x.fill.size <= x.lead[-1])
+
+
+def winding(period: Sequence[int], axes: Sequence[Axis]) -> list[tuple[int, int]]:
+    """How far the fill goes round behind one period, for all the windows that differ."""
+    return [
+        (0, (length // math.gcd(length, a.stride) - 1) * a.stride + a.extent - length)
+        for length, a in zip(period, axes, strict=True)
+    ]
+
+
+def reached(spans: Spans, axes: Sequence[Axis], hanging: bool = False) -> list[tuple[int, int]]:
+    """From where to where the windows on the core of an output read the virtual array.
+
+    If `hanging`, the padding of `axes` lies outside it.
+    """
+    leads = [a.before if hanging else 0 for a in axes]
+    return [
+        (s.before * a.stride - lead, (s.stop - 1) * a.stride - lead + a.extent)
+        for s, a, lead in zip(spans, axes, leads, strict=True)
+    ]
+
+
+def around(x: PaddedArray, reach: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The padding of the core that makes it `reach`."""
+    return [
+        (span.before - start, stop - span.stop)
+        for span, (start, stop) in zip(x.spans, reach, strict=True)
+    ]
+
+
+def inside(
+    x: PaddedArray, reach: Sequence[tuple[int, int]]
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """`reach` within the virtual array, and how far it hangs over."""
+    box = [(max(a, 0), min(b, s.total)) for s, (a, b) in zip(x.spans, reach, strict=True)]
+    return box, [(c - a, b - d) for (a, b), (c, d) in zip(reach, box, strict=True)]
 
 
 def all_border(fill: Any, x: PaddedArray, spans: Spans) -> PaddedArray:
