@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from gpu_problems import UNDERFLOW, Problem, problem, values
-from hypothesis import given
+from hypothesis import given, settings
 from pooling import gamma, problems
 from test_cuda_pool import FLOATS, MAX, MEAN
 
@@ -70,6 +70,7 @@ def pool_geometry(resolve, given, p):
     return resolve("pool", p.rank, p.input, options.pop("kernel_size"), **(given | options))
 
 
+@settings(max_examples=24)
 @given(p=problems())
 def test_maxima_on_cpu_and_device_agree_with_the_reference(device, p):
     """Values and indices, also of NaN and infinities; gradients, with the bits of the CPU."""
@@ -89,6 +90,7 @@ def test_maxima_on_cpu_and_device_agree_with_the_reference(device, p):
         np.testing.assert_array_equal(device.asnumpy(found[0]).astype(float), want.astype(float))
 
 
+@settings(max_examples=24)
 @given(p=problems(dtypes=FLOATS, special=False))
 def test_means_on_cpu_and_device_agree_with_the_reference(device, p):
     """And their gradients with the CPU's: in every bit, unless a mode repeats elements."""
