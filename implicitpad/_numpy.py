@@ -37,8 +37,7 @@ class Launch:
     dtype: np.dtype[Any]
     run: Any  # None where there is nothing to compute
     fill: Array  # as kernels take it
-    sums: Array | None  # of the fill over channels, if kernels want them
-    corrected: bool  # kernels want them unless the fill is 0
+    sums: Array | None  # of the fill over channels, if the plan is corrected by them
     viewed: bool  # kernels see the bytes under another dtype
 
 
@@ -64,7 +63,7 @@ class PackedConv:
     ) -> Launch:
         """A new one for arrays like these, kept under `key`."""
         fill = geometry.fill.astype(geometry.compute)
-        run, sums, corrected = None, None, False
+        run, sums = None, None
         if out.size:
             x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
             axes: tuple[Any, ...] = (whole(1),) * (3 - len(geometry.axes)) + geometry.axes
@@ -92,11 +91,10 @@ class PackedConv:
                 _threads.get_num_threads(),
             )
             run = _conv_cpu.ConvCall(plan, self.terms, *self._buffers(plan), x.strides, y.strides)
-            corrected = plan.corrected
-            sums = self.fill_sums(geometry, fill) if corrected else None
+            sums = self.fill_sums(geometry, fill) if plan.corrected else None
         if len(self.launches) >= _LAUNCHES:
             self.launches.clear()
-        found = Launch(out.shape, out.dtype, run, fill, sums, corrected, raw(input) is not input)
+        found = Launch(out.shape, out.dtype, run, fill, sums, raw(input) is not input)
         self.launches[key] = found
         return found
 
@@ -157,7 +155,7 @@ def conv(
     values, sums = launch.fill, launch.sums
     if fill is not None:
         values = fill.astype(values.dtype, copy=False)
-        sums = packed.fill_sums(geometry, values) if launch.corrected else None
+        sums = packed.fill_sums(geometry, values) if launch.run.plan.corrected else None
     if launch.viewed:
         launch.run(raw(input), values, sums, raw(out))
     else:

@@ -62,7 +62,7 @@ def max_pool(
             "constant",
         )
 
-    return _pool(function, x, axes, run)
+    return _pool(function, x, axes, run, exact=True)
 
 
 def avg_pool(
@@ -118,12 +118,15 @@ def _pool(
     x: PaddedArray,
     axes: Sequence[Axis],
     run: Callable[..., Any],
+    *,
+    exact: bool = False,
     uneven: bool = False,
 ) -> PaddedArray:
     """Pool windows that may hang over the virtual array, where they see nothing.
 
     ``run(array, padding, fill)`` pools an ordinary array; with fill None its padding is not seen.
-    If `uneven`, the result of a constant depends on how much of a window hangs over.
+    If `exact`, the result of a constant is that constant; if `uneven`, it depends on how much of a
+    window hangs over.
     """
     for number, axis in enumerate(axes):
         count = axis.out
@@ -146,12 +149,15 @@ def _pool(
                 "new border would not be constant",
                 "crop or extend() so that they do not, or materialize() first",
             )
-    period = [p // math.gcd(p, a.stride) for p, a in zip(x.period, axes, strict=True)]
-    box = [
-        (-a.before, (length - 1) * a.stride + a.extent - a.before)
-        for length, a in zip(period, axes, strict=True)
-    ]
-    fill = run(window(x.fill, box, x.fill.shape[: -x.rank]), 0, None)
+    if exact and all(length == 1 for length in x.period):
+        fill = x.fill
+    else:
+        period = [p // math.gcd(p, a.stride) for p, a in zip(x.period, axes, strict=True)]
+        box = [
+            (-a.before, (length - 1) * a.stride + a.extent - a.before)
+            for length, a in zip(period, axes, strict=True)
+        ]
+        fill = run(window(x.fill, box, x.fill.shape[: -x.rank]), 0, None)
     spans = canonical(
         [
             span.windows(a.kernel, a.stride, a.dilation, a.before, a.out)
