@@ -122,7 +122,7 @@ def dry(gpu, on_device, monkeypatch):
 
 
 @pytest.mark.skipif(has_gpu(), reason="the benchmark itself runs there")
-@pytest.mark.parametrize("number", (0, 1, 13, 15, 23, 25))
+@pytest.mark.parametrize("number", [0, 1, 13, 15, 23, 25])
 def test_every_contender_of_a_comparison_runs_and_agrees(gpu, dry, number):
     layer = small(gpu.LAYERS[number])
     calls = []
