@@ -38,6 +38,7 @@ class ConvPlan:
         out_storage: str,
         direct: bool,
         fast: bool,
+        zeros: bool,
         threads: int,
         tables: Sequence[Any] | None = None,
     ) -> None: ...

@@ -50,6 +50,7 @@ class PackedConv:
 
     def __init__(self, geometry: ConvGeometry, weight: Array, bias: Array | None) -> None:
         self.terms = np.ascontiguousarray(weight, dtype=geometry.compute)
+        self.finite = bool(np.isfinite(self.terms).all())
         shape = (geometry.out_channels,)
         if bias is None:
             self._bias = np.zeros(shape, geometry.compute)
@@ -59,10 +60,16 @@ class PackedConv:
         self.launches: dict[tuple[Any, ...], Launch] = {}
 
     def launch(
-        self, key: tuple[Any, ...], geometry: ConvGeometry, input: Array, out: Array, fast: bool
+        self,
+        key: tuple[Any, ...],
+        geometry: ConvGeometry,
+        input: Array,
+        out: Array,
+        fill: Array | None,
     ) -> Launch:
-        """A new one for arrays like these, kept under `key`."""
-        fill = geometry.fill.astype(geometry.compute)
+        """A new one for arrays like these, kept under `key`; a fill that is given may change."""
+        own = fill is None
+        fill = (geometry.fill if fill is None else fill).astype(geometry.compute)
         run, sums = None, None
         if out.size:
             x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
@@ -87,7 +94,8 @@ class PackedConv:
                 geometry.dtype.name,
                 geometry.out_dtype.name,
                 direct,
-                fast,
+                geometry.precision == "fast" and bool(np.isfinite(fill).all()),
+                own and self.finite and not fill.any(),
                 _threads.get_num_threads(),
             )
             run = _conv_cpu.ConvCall(plan, self.terms, *self._buffers(plan), x.strides, y.strides)
@@ -136,18 +144,18 @@ def conv(
 
     `fill`, () or (C_in,), takes the place of the geometry's.
     """
-    fast = False
-    if geometry.precision == "fast":
-        fast = bool(np.isfinite(geometry.fill if fill is None else fill).all())
+    kind = "own" if fill is None else "given"
+    if fill is not None and geometry.precision == "fast" and not np.isfinite(fill).all():
+        kind = "given, not finite"
     # Geometries compare by identity, and the key keeps them alive.
     place = None if out is None else (out.strides, out.flags.aligned)
     threads, kernels = _threads.get_num_threads(), _conv_cpu.get_instruction_set()
-    key = (geometry, input.strides, place, fast, threads, kernels)
+    key = (geometry, input.strides, place, kind, threads, kernels)
     launch = packed.launches.get(key)
     if launch is None:
         if out is None:
             out = np.empty(geometry.out_shape, geometry.out_dtype)
-        launch = packed.launch(key, geometry, input, out, fast)
+        launch = packed.launch(key, geometry, input, out, fill)
     elif out is None:
         out = np.empty(launch.shape, launch.dtype)
     if launch.run is None:

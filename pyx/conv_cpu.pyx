@@ -26,7 +26,7 @@ from kernels cimport *
 from panel cimport *
 from plan cimport Call, Plan
 from planning cimport *
-from tasks cimport run_task
+from tasks cimport MOST_TAPS, run_task
 
 cdef extern from *:
     """
@@ -137,9 +137,9 @@ cdef class ConvPlan:
 
     `axes`: three objects with size, kernel, stride, dilation, before, mode, out (implicitpad._geometry.Axis).
     `storage`, `out_storage`: dtype names of input and output. `direct`: the output's last axis is contiguous.
-    `fast`: F(4x4, 3x3) may be used; the fill is finite. `corrected`: calls want fill_sums.
-    `tables`: three int32 arrays, the element that each virtual position reads or -1, instead of the index
-    map of the axes: kernels follow any table, of elements in any order.
+    `fast`: F(4x4, 3x3) may be used; the fill is finite. `zeros`: the fill is 0 and the weights are finite.
+    `corrected`: calls want fill_sums. `tables`: three int32 arrays, the element that each virtual position
+    reads or -1, instead of the index map of the axes: kernels follow any table, of elements in any order.
     """
     cdef Plan plan
     cdef Buffer memory
@@ -152,7 +152,7 @@ cdef class ConvPlan:
     cdef readonly tuple blocks
 
     def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, storage, out_storage,
-                 bint direct, bint fast, int threads, tables=None):
+                 bint direct, bint fast, bint zeros, int threads, tables=None):
         cdef Plan *plan = &self.plan
         code, element = STORAGE[storage]
         self.instruction_set = get_instruction_set()
@@ -192,9 +192,9 @@ cdef class ConvPlan:
             plan.group_weights = (plan.tile + 2) ** 2 * plan.weight_stride * plan.n_blocks
         divide(plan, threads)
         self.threads = plan.threads
-        self._allocate(axes, tables)
+        self._allocate(axes, zeros, tables)
 
-    cdef _allocate(self, axes, tables):
+    cdef _allocate(self, axes, bint zeros, tables):
         cdef Plan *plan = &self.plan
         cdef int a, v, b, t0, t1, t2, first = 0
         cdef int32_t *memory
@@ -226,10 +226,10 @@ cdef class ConvPlan:
         plan.workspace = ceil_div(plan.products_at + products, 4096) * 4096 + 64
         self.workspace = plan.workspace
         taps = plan.axis[0].kernel * plan.axis[1].kernel * plan.axis[2].kernel
-        entries = taps + 2 * plan.n_blocks + sum(plan.axis[a].virtual for a in range(3))
+        entries = 2 * taps + 2 * plan.n_blocks + sum(plan.axis[a].virtual for a in range(3))
         self.memory = Buffer(entries * sizeof(int32_t))
         memory = <int32_t *>self.memory.data
-        plan.tap_offset, memory = memory, memory + <int>taps
+        plan.tap, memory = <tap *>memory, memory + 2 * <int>taps
         plan.first, memory = memory, memory + plan.n_blocks
         plan.width, memory = memory, memory + plan.n_blocks
         for b in range(plan.n_blocks):
@@ -250,35 +250,41 @@ cdef class ConvPlan:
                     plan.axis[a].source[v] = <int32_t>_source_index(position - before, size, mode)
                 else:
                     plan.axis[a].source[v] = -1
-        plan.corrected = False
-        if plan.tile > 2:
-            self._note_outside()
+        outside = 0.0
+        if plan.tile > 2 or zeros and plan.tile == 1 and plan.channel_lanes and max(
+                axis.kernel for axis in axes) <= MOST_TAPS:
+            outside = self._note_outside()
+        plan.corrected = plan.tile > 2 and outside > 0
+        plan.skips = plan.tile == 1 and 100 * outside > WORTH_SKIPPING
         self.corrected = plan.corrected
         b = 0
         for t0 in range(plan.axis[0].kernel):
             for t1 in range(plan.axis[1].kernel):
                 for t2 in range(plan.axis[2].kernel):
-                    plan.tap_offset[b] = <int32_t>(tap_slot(&plan.axis[0], t0) * plan.plane
-                                                   + tap_slot(&plan.axis[1], t1) * plan.axis[2].slots
-                                                   + tap_slot(&plan.axis[2], t2))
+                    plan.tap[b].index = b
+                    plan.tap[b].slot = <int32_t>(tap_slot(&plan.axis[0], t0) * plan.plane
+                                                 + tap_slot(&plan.axis[1], t1) * plan.axis[2].slots
+                                                 + tap_slot(&plan.axis[2], t2))
                     b += 1
 
-    cdef _note_outside(self):
-        """For each output along each axis, which taps read the fill."""
+    cdef double _note_outside(self):
+        """For each output along each axis, which taps read the fill; their share of all terms."""
         cdef Plan *plan = &self.plan
-        cdef int a, i, t, bits
+        cdef int a, i, t, found
+        cdef double inside = 1
         cdef unsigned char *outside
         self.outside = Buffer(plan.axis[0].out + plan.axis[1].out + plan.axis[2].out)
         outside = <unsigned char *>self.outside.data
         for a in range(3):
             plan.outside[a] = outside
+            found = 0
             for i in range(plan.axis[a].out):
-                bits = 0
+                outside[i] = 0
                 for t in range(plan.axis[a].kernel):
                     if plan.axis[a].source[i * plan.axis[a].stride + t * plan.axis[a].dilation] < 0:
-                        bits |= 1 << t
-                outside[i] = bits
-                plan.corrected = plan.corrected or bits != 0
+                        outside[i] |= 1 << t
+                        found += 1
+            inside *= 1 - <double>found / (<double>plan.axis[a].out * plan.axis[a].kernel)
             outside += plan.axis[a].out
         plan.inside[0] = 0
         while plan.inside[0] < plan.axis[2].out and plan.outside[2][plan.inside[0]]:
@@ -286,6 +292,7 @@ cdef class ConvPlan:
         plan.inside[1] = plan.inside[0]
         while plan.inside[1] < plan.axis[2].out and not plan.outside[2][plan.inside[1]]:
             plan.inside[1] += 1
+        return 1 - inside
 
     def pack(self, weights):
         """Weights in this plan's layout. `weights`: contiguous, element type, (out_channels, ...)."""

@@ -82,10 +82,6 @@ INLINE void TILED(transform_output)(const vector *m, vector *y, int s) {
     y[2 * s] = NUMBER(PP) * even_p + NUMBER(QQ) * even_q;
     y[3 * s] = NUMBER(P * PP) * odd_p + NUMBER(Q * QQ) * odd_q + m[5 * s];
 }
-#undef P
-#undef Q
-#undef PP
-#undef QQ
 #endif
 
 /* IN  `channels` <= LANES rows of a panel, with `row` slots from one line of the plane to the next
@@ -192,6 +188,12 @@ static const winograd_kernels TILED(winograd) = {
     .output = TILED(winograd_output),
 };
 
+#include "gradient_winograd.h"
+
 #undef INPUTS
 #undef POSITIONS
 #undef NUMBER
+#undef P
+#undef Q
+#undef PP
+#undef QQ

@@ -34,7 +34,7 @@ def conv_through(x, weight, tables, fill=0, *, stride=1, dilation=1, groups=1, f
     )  # fmt: skip
     plan = _conv_cpu.ConvPlan(
         (*(_numpy.whole(1),) * outside, *axes), len(x), x.shape[1], len(weight), groups,
-        x.dtype.name, x.dtype.name, True, fast, 1,
+        x.dtype.name, x.dtype.name, True, fast, not np.any(fill), 1,
         (*(np.zeros(1, np.int32),) * outside, *(np.asarray(t, np.int32) for t in tables)),
     )  # fmt: skip
     packed = _numpy.pack_conv(geometry, weight, None)
@@ -72,7 +72,7 @@ def test_any_table_is_the_explicit_gather(instruction_set, name):
     weight = rng.normal(size=shape).astype(np.float32)
     tables = [a_table(rng, n, 30 if case["rank"] < 3 else 12) for n in x.shape[2:]]
     options = {key: case[key] for key in ("stride", "dilation", "groups")}
-    for fill in 0.5, rng.normal(size=case["channels"]).astype(np.float32):
+    for fill in 0, 0.5, rng.normal(size=case["channels"]).astype(np.float32):
         got, layout = conv_through(x, weight, tables, fill, fast=case["fast"], **options)
         explicit = gathered(x, tables, np.float32(fill))
         function = (ip.conv2d, ip.conv3d)[case["rank"] - 2]
