@@ -22,6 +22,7 @@ EXTENSIONS = {
     "_conv_cpu": ["conv_cpu.pyx", "kernels_avx512.c", "kernels_avx2.c", "kernels_baseline.c"],
     "_transpose_cpu": ["transpose_cpu.pyx"],
     "_gradient_cpu": ["gradient_cpu.pyx"],
+    "_pool_gradient_cpu": ["pool_gradient_cpu.pyx"],
     "_pool_cpu": [
         "pool_cpu.pyx",
         "kernels_pool_avx512.c",

@@ -154,18 +154,18 @@ def max_pool_backward(
     geometry: PoolGeometry, grad_output: Array, input: Array
 ) -> tuple[Array, Array | None]:
     """Gradients for input and fill."""
-    from . import _numpy_pool
+    from . import _numpy_pool_gradient
 
-    return _numpy_pool.max_pool_backward(geometry, grad_output, input)
+    return _numpy_pool_gradient.max_pool_backward(geometry, grad_output, input)
 
 
 def avg_pool_backward(
     geometry: PoolGeometry, grad_output: Array, input: Array
 ) -> tuple[Array, Array | None]:
     """Gradients for input and fill."""
-    from . import _numpy_pool
+    from . import _numpy_pool_gradient
 
-    return _numpy_pool.avg_pool_backward(geometry, grad_output, input)
+    return _numpy_pool_gradient.avg_pool_backward(geometry, grad_output, input)
 
 
 def as_five(array: Array, batched: bool) -> Array:

@@ -1,0 +1,205 @@
+"""Gradients of pooling on NumPy arrays: allocate, and hand planes to the compiled kernels.
+
+Everything here runs after the geometry has checked the call; nothing here raises for bad input.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from . import _conv_cpu, _pool_cpu, _pool_gradient_cpu, _threads
+from ._numpy import as_five, raw, whole
+
+if TYPE_CHECKING:
+    from ._geometry import Axis
+    from ._geometry_pool import PoolGeometry
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+ABSENT = -2  # a virtual position past the padding, where ceil_mode lets a window hang out
+MAXIMA = 1 << 17  # outputs whose maxima are looked up at a time: they share the caches
+ADDS_PER_THREAD = 50_000  # below this a second thread costs more than it brings
+
+
+class _Band(NamedTuple):
+    """Some outputs of an axis, as an axis that starts with the first of them."""
+
+    size: int
+    kernel: int
+    stride: int
+    dilation: int
+    before: int
+    after: int
+    mode: str
+    out: int
+
+
+def max_pool_backward(
+    geometry: PoolGeometry, grad_output: Array, input: Array
+) -> tuple[Array, Array | None]:
+    """Gradients for input and fill: each window's to its maximum, added in the windows' order."""
+    grad_input, dx, padding = _zeros(geometry, input)
+    x, dy = as_five(input, geometry.batched), as_five(grad_output, geometry.batched)
+    axes = _three(geometry)
+    outputs = math.prod(axis.out for axis in axes)
+    channels = min(geometry.channels, max(1, MAXIMA // outputs))
+    outer = next((a for a, axis in enumerate(axes) if axis.out > 1), 2)
+    rows = max(1, MAXIMA * axes[outer].out // (outputs * channels))
+    for first in range(0, geometry.channels, channels):
+        some = slice(first, min(first + channels, geometry.channels))
+        for band, part in _bands(axes, outer, rows):
+            find = _finder(geometry, x, some, band)
+            where = (some, *(part if a == outer else slice(None) for a in range(3)))
+            for image in range(geometry.batch):
+                index = find(image)
+                upstream = np.ascontiguousarray(dy[image][where], dx.dtype).reshape(index.shape)
+                planes = slice(*(image * geometry.channels + c for c in (some.start, some.stop)))
+                _pool_gradient_cpu.place_maxima(
+                    index, upstream, dx[planes], padding[planes], _threads_for(index.size)
+                )
+    return _finished(geometry, grad_input, padding if geometry.fill_given else None)
+
+
+def avg_pool_backward(
+    geometry: PoolGeometry, grad_output: Array, input: Array
+) -> tuple[Array, Array | None]:
+    """Gradients for input and fill: the adjoint of summing, first along rows, then across them."""
+    grad_input, dx, padding = _zeros(geometry, input)
+    axes = _three(geometry)
+    sources = [_sources(axis) for axis in axes]
+    tables = [(s, _counts(s > ABSENT), _counts(s >= 0)) for s in sources]
+    adds = dx.size * math.prod(axis.kernel for axis in axes[:2])
+    work = np.empty((_threads_for(adds), axes[2].out + axes[2].size), dx.dtype)
+    # planes that lie ready are taken as they are, others an image at a time
+    ready = grad_output.dtype == dx.dtype and grad_output.flags.c_contiguous
+    step = max(1, len(dx)) if ready else geometry.channels
+    for first in range(0, len(dx), step):
+        planes = slice(first, first + step)
+        upstream = grad_output
+        if not ready:
+            upstream = as_five(grad_output, geometry.batched)[first // step]
+        _pool_gradient_cpu.spread_means(
+            tables,
+            [axis.size for axis in axes],
+            np.array([_run(taps) for taps in sources[2].T], np.int32),
+            float(geometry.divisor),
+            geometry.count_pad,
+            np.ascontiguousarray(upstream, dx.dtype).reshape(step, -1),
+            dx[planes],
+            padding[planes],
+            work,
+        )
+    has_fill = geometry.count_pad and any(axis.mode == "constant" for axis in axes)
+    return _finished(geometry, grad_input, padding if has_fill else None)
+
+
+def _zeros(geometry: PoolGeometry, input: Array) -> tuple[Array, Array, Array]:
+    """The gradient for the input, its planes, and a sum of what falls on each one's padding."""
+    compute = np.float64 if input.dtype == np.float64 else np.float32
+    grad_input = np.zeros(input.shape, compute)
+    planes = geometry.batch * geometry.channels
+    size = math.prod(axis.size for axis in geometry.axes)
+    return grad_input, grad_input.reshape(planes, size), np.zeros(planes)
+
+
+def _finished(
+    geometry: PoolGeometry, grad_input: Array, padding: Array | None
+) -> tuple[Array, Array | None]:
+    with np.errstate(over="ignore"):
+        gradient = grad_input.astype(geometry.dtype, copy=False)
+        if padding is None:
+            return gradient, None
+        fill = padding.reshape(-1, geometry.channels).sum(axis=0)
+        return gradient, np.asarray(fill if geometry.fill.ndim else fill.sum()).astype(
+            geometry.dtype
+        )
+
+
+def _three(geometry: PoolGeometry) -> tuple[Axis, ...]:
+    return (whole(1),) * (3 - len(geometry.axes)) + geometry.axes
+
+
+def _threads_for(adds: int) -> int:
+    return max(1, min(_threads.get_num_threads(), adds // ADDS_PER_THREAD))
+
+
+def _bands(
+    axes: tuple[Axis, ...], outer: int, rows: int
+) -> Iterator[tuple[tuple[Any, ...], slice]]:
+    """The axes for `rows` outputs of axis `outer` at a time, and which outputs those are."""
+    axis = axes[outer]
+    for first in range(0, axis.out, rows):
+        part = slice(first, min(first + rows, axis.out))
+        band = _Band(
+            axis.size,
+            axis.kernel,
+            axis.stride,
+            axis.dilation,
+            axis.before - first * axis.stride,
+            axis.after,
+            axis.mode,
+            part.stop - part.start,
+        )
+        yield (*axes[:outer], band, *axes[outer + 1 :]), part
+
+
+def _finder(geometry: PoolGeometry, x: Array, some: slice, axes: tuple[Any, ...]) -> Any:
+    """A function of the image: indices (channels, outputs) of the maxima of some channels."""
+    name, channels = geometry.dtype.name, some.stop - some.start
+    held = name in _pool_cpu.ELEMENTS.values()
+    contiguous = x.strides[4] == x.itemsize and x.flags.aligned
+    plan = _pool_cpu.PoolPlan(
+        axes,
+        1,
+        channels,
+        name,
+        "max",
+        True,
+        0.0,
+        True,
+        geometry.fill_given,
+        held and contiguous,
+        held,
+        _conv_cpu.get_instruction_set(),
+        _threads.get_num_threads(),
+    )
+    shape = (1, channels, *(axis.out for axis in axes))
+    values, index = np.empty(shape, geometry.dtype), np.empty(shape, np.int64)
+    fill = geometry.fill[some] if geometry.fill.ndim else geometry.fill
+
+    def find(image: int) -> Array:
+        part = x[image : image + 1, some]
+        plan.run(raw(part), fill.astype(plan.element), raw(values), index)
+        return index.reshape(channels, -1)
+
+    return find
+
+
+def _sources(axis: Axis) -> Array:
+    """(out, kernel): the position that each tap reads, FILL or ABSENT."""
+    reach = (axis.out - 1) * axis.stride + axis.extent
+    table = np.asarray(_conv_cpu.index_table(axis.size, axis.before, reach, axis.mode)).copy()
+    table[axis.virtual :] = ABSENT
+    taps = np.arange(axis.kernel) * axis.dilation
+    return np.ascontiguousarray(
+        table[np.add.outer(np.arange(axis.out) * axis.stride, taps)], np.int32
+    )
+
+
+def _counts(taps: Array) -> Array:
+    return taps.sum(axis=1, dtype=np.float64)
+
+
+def _run(positions: Array) -> tuple[int, int, int]:
+    """First output that reads the input with a tap, one past the last, and the step or 0."""
+    reading = np.flatnonzero(positions >= 0)
+    if not reading.size:
+        return 0, 0, 0
+    first, last = int(reading[0]), int(reading[-1]) + 1
+    steps = np.unique(np.diff(positions[first:last]))
+    step = int(steps[0]) if steps.size == 1 and (positions[first:last] >= 0).all() else 0
+    return first, last, max(step, 0)
