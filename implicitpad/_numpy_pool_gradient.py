@@ -73,7 +73,7 @@ def avg_pool_backward(
     sources = [_sources(axis) for axis in axes]
     tables = [(s, _counts(s > ABSENT), _counts(s >= 0)) for s in sources]
     adds = dx.size * math.prod(axis.kernel for axis in axes[:2])
-    work = np.empty((_threads_for(adds), axes[2].out + axes[2].size), dx.dtype)
+    work = np.empty((_threads_for(adds), 2 * axes[2].out + axes[2].size), dx.dtype)
     # planes that lie ready are taken as they are, others an image at a time
     ready = grad_output.dtype == dx.dtype and grad_output.flags.c_contiguous
     step = max(1, len(dx)) if ready else geometry.channels

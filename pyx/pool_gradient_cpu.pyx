@@ -51,24 +51,46 @@ cdef inline void spread_row(const Axis *axis, const int32_t *runs, const floatin
                 to[o * step] += scaled[first + o]
 
 
-cdef inline double mean_plane(const Axis *axes, const int32_t *runs, double divisor, bint count_pad, const floating *dy, floating *dx,
-                              floating *scaled) noexcept nogil:
-    """Spread one plane; return what goes to the padding."""
+cdef inline void set_divisors(const Axis *w, double exists, double inputs, double divisor, bint count_pad,
+                              floating *divisors) noexcept nogil:
+    cdef int o
+    for o in range(w.out):
+        divisors[o] = <floating>(divisor if divisor != 0 else
+                                 exists * w.exists[o] if count_pad else inputs * w.inputs[o])
+
+
+cdef inline double mean_plane(const Axis *axes, const int32_t *runs, double divisor, bint count_pad,
+                              const floating *dy, floating *dx, floating *scaled) noexcept nogil:
+    """Spread one plane; return what goes to the padding. `scaled`: room for two rows of outputs and an input row."""
     cdef const Axis *w = &axes[2]
-    cdef int d, h, o, kd, kh, sd, sh, i
-    cdef double exists, inputs, padding = 0
-    cdef floating *row = scaled + w.out
+    cdef int d, h, o, kd, kh, sd, sh, i, first = 0, last = w.out
+    cdef double exists, inputs, last_exists = -1, last_inputs = -1, padding = 0
+    cdef floating *divisors = scaled + w.out
+    cdef floating *row = divisors + w.out
     cdef floating *to
+    # outputs first ... last - 1 see no padding along their row
+    while first < last and w.exists[first] != w.inputs[first]:
+        first += 1
+    while last > first and w.exists[last - 1] != w.inputs[last - 1]:
+        last -= 1
     for d in range(axes[0].out):
         for h in range(axes[1].out):
             exists, inputs = axes[0].exists[d] * axes[1].exists[h], axes[0].inputs[d] * axes[1].inputs[h]
+            if exists != last_exists or inputs != last_inputs:
+                set_divisors(w, exists, inputs, divisor, count_pad, divisors)
+                last_exists, last_inputs = exists, inputs
             for o in range(w.out):
-                scaled[o] = dy[o] / <floating>(divisor if divisor != 0 else
-                                               exists * w.exists[o] if count_pad else inputs * w.inputs[o])
-            for o in range(w.out):
-                if exists * w.exists[o] != inputs * w.inputs[o]:
-                    padding += scaled[o] * (exists * w.exists[o] - inputs * w.inputs[o])
+                scaled[o] = dy[o] / divisors[o]
             dy += w.out
+            o = 0
+            while o < w.out:
+                if o == first and exists == inputs:
+                    o = last
+                    continue
+                padding += scaled[o] * (exists * w.exists[o] - inputs * w.inputs[o])
+                o += 1
+            if inputs == 0:
+                continue
             spread_row(w, runs, scaled, row)
             for kd in range(axes[0].kernel):
                 sd = axes[0].source[d * axes[0].kernel + kd]
@@ -86,7 +108,7 @@ def spread_means(tables, sizes, const int32_t[:, ::1] runs, double divisor, bint
     """dx += the adjoint of averaging, plane by plane; padding[plane]: what falls on the padding.
 
     `tables`: for D, H and W the positions (out, kernel) that taps read, and two counts for each output.
-    `work`: for each thread a row of outputs and one of the input.
+    `work`: for each thread two rows of outputs and one of the input.
     """
     cdef Axis axes[3]
     cdef const int32_t[:, ::1] source
