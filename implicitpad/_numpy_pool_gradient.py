@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 ABSENT = -2  # a virtual position past the padding, where ceil_mode lets a window hang out
+RING = 16  # rows that a thread keeps divided
 MAXIMA = 1 << 17  # outputs whose maxima are looked up at a time: they share the caches
 ADDS_PER_THREAD = 50_000  # below this a second thread costs more than it brings
 
@@ -67,13 +68,17 @@ def max_pool_backward(
 def avg_pool_backward(
     geometry: PoolGeometry, grad_output: Array, input: Array
 ) -> tuple[Array, Array | None]:
-    """Gradients for input and fill: the adjoint of summing, first along rows, then across them."""
+    """Gradients for input and fill: each element gathers from the windows that see it."""
     grad_input, dx, padding = _zeros(geometry, input)
     axes = _three(geometry)
-    sources = [_sources(axis) for axis in axes]
-    tables = [(s, _counts(s > ABSENT), _counts(s >= 0)) for s in sources]
-    adds = dx.size * math.prod(axis.kernel for axis in axes[:2])
-    work = np.empty((_threads_for(adds), 2 * axes[2].out + axes[2].size), dx.dtype)
+    tables = [_table(axis) for axis in axes]
+    has_fill = geometry.count_pad and any(axis.mode == "constant" for axis in axes)
+    divisor = float(geometry.divisor)
+    if not divisor and geometry.count_pad and all((np.ptp(t[2]) == 0) for t in tables):
+        divisor = float(math.prod(t[2][0] for t in tables))
+    threads = min(len(dx), _threads_for(grad_output.size * axes[0].kernel * axes[1].kernel)) or 1
+    work = np.empty((threads, (RING + 1) * axes[2].out), dx.dtype)
+    held = np.empty((threads, RING), np.int64)
     # planes that lie ready are taken as they are, others an image at a time
     ready = grad_output.dtype == dx.dtype and grad_output.flags.c_contiguous
     step = max(1, len(dx)) if ready else geometry.channels
@@ -84,16 +89,15 @@ def avg_pool_backward(
             upstream = as_five(grad_output, geometry.batched)[first // step]
         _pool_gradient_cpu.spread_means(
             tables,
-            [axis.size for axis in axes],
-            np.array([_run(taps) for taps in sources[2].T], np.int32),
-            float(geometry.divisor),
+            divisor,
             geometry.count_pad,
+            has_fill,
             np.ascontiguousarray(upstream, dx.dtype).reshape(step, -1),
             dx[planes],
             padding[planes],
             work,
+            held,
         )
-    has_fill = geometry.count_pad and any(axis.mode == "constant" for axis in axes)
     return _finished(geometry, grad_input, padding if has_fill else None)
 
 
@@ -179,27 +183,44 @@ def _finder(geometry: PoolGeometry, x: Array, some: slice, axes: tuple[Any, ...]
     return find
 
 
-def _sources(axis: Axis) -> Array:
-    """(out, kernel): the position that each tap reads, FILL or ABSENT."""
+def _table(axis: Axis) -> tuple[Array, Array, Array, Array, tuple[int, int, int]]:
+    """Outputs that read each position, where those of each start, two counts of taps; the pattern.
+
+    The pattern: from the first position on, how many times how many positions have readers that
+    move on by one.
+    """
     reach = (axis.out - 1) * axis.stride + axis.extent
     table = np.asarray(_conv_cpu.index_table(axis.size, axis.before, reach, axis.mode)).copy()
     table[axis.virtual :] = ABSENT
     taps = np.arange(axis.kernel) * axis.dilation
-    return np.ascontiguousarray(
-        table[np.add.outer(np.arange(axis.out) * axis.stride, taps)], np.int32
+    positions = table[np.add.outer(np.arange(axis.out) * axis.stride, taps)]
+    reading = np.flatnonzero(positions.ravel() >= 0)
+    reading = reading[np.argsort(positions.ravel()[reading], kind="stable")]
+    counts = np.bincount(positions.ravel()[reading], minlength=axis.size)
+    readers = np.append(reading // axis.kernel, 0).astype(np.int32)
+    start = np.append(0, np.cumsum(counts)).astype(np.int32)
+    return (
+        readers,
+        start,
+        (positions > ABSENT).sum(axis=1, dtype=np.float64),
+        (positions >= 0).sum(axis=1, dtype=np.float64),
+        _pattern(readers, start, axis.stride),
     )
 
 
-def _counts(taps: Array) -> Array:
-    return taps.sum(axis=1, dtype=np.float64)
-
-
-def _run(positions: Array) -> tuple[int, int, int]:
-    """First output that reads the input with a tap, one past the last, and the step or 0."""
-    reading = np.flatnonzero(positions >= 0)
-    if not reading.size:
-        return 0, 0, 0
-    first, last = int(reading[0]), int(reading[-1]) + 1
-    steps = np.unique(np.diff(positions[first:last]))
-    step = int(steps[0]) if steps.size == 1 and (positions[first:last] >= 0).all() else 0
-    return first, last, max(step, 0)
+def _pattern(readers: Array, start: Array, step: int) -> tuple[int, int, int]:
+    if step > 2:
+        return 0, 0, step
+    first, last = readers[start[:-1]], readers[np.maximum(start[1:], 1) - 1]
+    counts = np.diff(start)
+    alike = (counts > 0) & (last - first == counts - 1)
+    moves = alike[:-step] & alike[step:] & (first[step:] - first[:-step] == 1)
+    moves &= counts[step:] == counts[:-step]
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], moves, [False]])))
+    if not edges.size:
+        return 0, 0, step
+    begin, end = max(zip(edges[::2], edges[1::2], strict=True), key=lambda run: run[1] - run[0])
+    end += step
+    if step == 2 and counts[begin] < counts[begin + 1]:
+        begin += 1
+    return int(begin), int((end - begin) // step), step

@@ -5,12 +5,13 @@ from typing import Any
 
 def spread_means(
     tables: Sequence[Any],
-    sizes: Sequence[int],
     divisor: float,
     count_pad: bool,
+    padded: bool,
     dy: Any,
     dx: Any,
     padding: Any,
-    threads: int,
+    work: Any,
+    held: Any,
 ) -> None: ...
 def place_maxima(index: Any, dy: Any, dx: Any, padding: Any, threads: int) -> None: ...

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """Gradients of pooling on the CPU: what windows have taken from a plane goes back to it.
 
-    mean      dx[n, c, e(o s + t d - p)] += dy[n, c, o] / count[o]        e: the index map
+    mean      dx[n, c, e(o s + t d - p)] += dy[n, c, o] / count[o]        e: the index map; gathered
     maximum   dx[n, c, index[n, c, o]]   += dy[n, c, o]
 
 A plane belongs to one thread, which walks through its windows in their order: the same bits for any number
@@ -12,116 +12,175 @@ and dx starts at zero.
 from cython cimport floating
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy
+
+
+cdef enum:
+    RING = 16                   # rows of divided gradients that a thread keeps
 
 
 cdef struct Axis:
-    int size, out, kernel
-    const int32_t *source       # (out, kernel): the position that each tap reads; below 0: none
+    int size, out
+    const int32_t *readers      # the outputs that read each position, one after the other, once for each tap
+    const int32_t *start        # where those of each position start; one more, for the end
     const double *exists        # taps of each output that exist
     const double *inputs        # those of them that are no padding
+    # from position `first` on `count` times `step` positions whose readers move on by one each time
+    int first, count, step
 
 
-cdef inline void spread_row(const Axis *axis, const int32_t *runs, const floating *scaled,
-                            floating *row) noexcept nogil:
-    """row[w] = sum of `scaled` over the taps that read w, tap by tap.
-
-    `runs`: for each tap the outputs first ... last - 1 outside which it reads nothing, and the step of its
-    positions among them, or 0 if they have none.
-    """
-    cdef int k, o, first, last, kernel = axis.kernel
-    cdef Py_ssize_t step
-    cdef const int32_t *source
-    cdef floating *to
-    memset(row, 0, axis.size * sizeof(floating))
-    for k in range(kernel):
-        source = axis.source + k
-        first, last, step = runs[3 * k], runs[3 * k + 1], runs[3 * k + 2]
-        if step == 0:
-            for o in range(first, last):
-                if source[o * kernel] >= 0:
-                    row[source[o * kernel]] += scaled[o]
-            continue
-        to = row + source[first * kernel]
-        if step == 1:
-            for o in range(last - first):
-                to[o] += scaled[first + o]
-        else:
-            for o in range(last - first):
-                to[o * step] += scaled[first + o]
+cdef inline double divisor_of(const Axis *axes, int d, int h, int o, double divisor, bint count_pad) noexcept nogil:
+    if divisor != 0:
+        return divisor
+    if count_pad:
+        return axes[0].exists[d] * axes[1].exists[h] * axes[2].exists[o]
+    return axes[0].inputs[d] * axes[1].inputs[h] * axes[2].inputs[o]
 
 
-cdef inline void set_divisors(const Axis *w, double exists, double inputs, double divisor, bint count_pad,
-                              floating *divisors) noexcept nogil:
-    cdef int o
-    for o in range(w.out):
-        divisors[o] = <floating>(divisor if divisor != 0 else
-                                 exists * w.exists[o] if count_pad else inputs * w.inputs[o])
+cdef inline const floating *divided(const Axis *axes, int d, int h, double divisor, bint count_pad,
+                                    const floating *dy, floating *work, int64_t *held) noexcept nogil:
+    """A row of gradients, each divided by its window's divisor."""
+    cdef int64_t number = <int64_t>d * axes[1].out + h
+    cdef int slot = <int>(number % RING), o
+    cdef floating *row = work + <Py_ssize_t>slot * axes[2].out
+    cdef floating factor
+    dy += number * axes[2].out
+    if held[slot] == number:
+        return row
+    held[slot] = number
+    if divisor != 0:
+        factor = <floating>divisor
+        for o in range(axes[2].out):
+            row[o] = dy[o] / factor
+    else:
+        for o in range(axes[2].out):
+            row[o] = dy[o] / <floating>divisor_of(axes, d, h, o, divisor, count_pad)
+    return row
 
 
-cdef inline double mean_plane(const Axis *axes, const int32_t *runs, double divisor, bint count_pad,
-                              const floating *dy, floating *dx, floating *scaled) noexcept nogil:
-    """Spread one plane; return what goes to the padding. `scaled`: room for two rows of outputs and an input row."""
+cdef inline void gather(const Axis *axis, const floating *total, floating *dx, int first, int last) noexcept nogil:
+    cdef int c, p
+    cdef floating element
+    for c in range(first, last):
+        element = 0
+        for p in range(axis.start[c], axis.start[c + 1]):
+            element += total[axis.readers[p]]
+        dx[c] = element
+
+
+cdef inline void gather_row(const Axis *axis, const floating *total, floating *dx) noexcept nogil:
+    """Each element of dx is the sum of its readers; where these move along with it, many at a time."""
+    cdef int first = axis.first, last = axis.first + axis.count * axis.step
+    cdef int taps = axis.start[first + 1] - axis.start[first] if axis.count else 0, more = 0
+    cdef Py_ssize_t j
+    cdef const floating *a = total + axis.readers[axis.start[first]]
+    cdef const floating *b = a
+    cdef floating *to = dx + first
+    if axis.step == 2 and axis.count:
+        more = axis.start[first + 2] - axis.start[first + 1]
+        b = total + axis.readers[axis.start[first + 1]]
+    if axis.step == 1 and taps == 2:
+        for j in range(axis.count):
+            to[j] = a[j] + a[j + 1]
+    elif axis.step == 1 and taps == 3:
+        for j in range(axis.count):
+            to[j] = a[j] + a[j + 1] + a[j + 2]
+    elif axis.step == 2 and taps == 1 and more == 1:
+        for j in range(axis.count):
+            to[2 * j] = a[j]
+            to[2 * j + 1] = b[j]
+    elif axis.step == 2 and taps == 2 and more == 1:
+        for j in range(axis.count):
+            to[2 * j] = a[j] + a[j + 1]
+            to[2 * j + 1] = b[j]
+    else:
+        first = last = axis.size
+    gather(axis, total, dx, 0, first)
+    gather(axis, total, dx, last, axis.size)
+
+
+cdef inline void mean_plane(const Axis *axes, double divisor, bint count_pad, const floating *dy, floating *dx,
+                            floating *work, int64_t *held) noexcept nogil:
+    """Each row of dx: the rows that read it are added up, then each element gathers from their sum."""
     cdef const Axis *w = &axes[2]
-    cdef int d, h, o, kd, kh, sd, sh, i, first = 0, last = w.out
-    cdef double exists, inputs, last_exists = -1, last_inputs = -1, padding = 0
-    cdef floating *divisors = scaled + w.out
-    cdef floating *row = divisors + w.out
-    cdef floating *to
+    cdef floating *total = work + <Py_ssize_t>RING * w.out
+    cdef const floating *row
+    cdef const floating *sum_ = total
+    cdef int64_t number, first = -1
+    cdef int i, j, p, q, o, n
+    for o in range(RING):
+        held[o] = -1
+    for i in range(axes[0].size):
+        for j in range(axes[1].size):
+            n = 0
+            for p in range(axes[0].start[i], axes[0].start[i + 1]):
+                for q in range(axes[1].start[j], axes[1].start[j + 1]):
+                    number = <int64_t>axes[0].readers[p] * axes[1].out + axes[1].readers[q]
+                    if n == 1 and number != first and number % RING == first % RING:
+                        memcpy(total, sum_, w.out * sizeof(floating))  # its place is taken next
+                        sum_ = total
+                    row = divided(axes, axes[0].readers[p], axes[1].readers[q], divisor, count_pad, dy, work, held)
+                    n += 1
+                    if n == 1:
+                        sum_, first = row, number
+                    elif n == 2:
+                        for o in range(w.out):
+                            total[o] = sum_[o] + row[o]
+                        sum_ = total
+                    else:
+                        for o in range(w.out):
+                            total[o] += row[o]
+            if n:
+                gather_row(w, sum_, dx)
+            dx += w.size
+
+
+cdef inline double padding_of(const Axis *axes, double divisor, bint count_pad, const floating *dy) noexcept nogil:
+    """What falls on the padding of a plane."""
+    cdef const Axis *w = &axes[2]
+    cdef int d, h, o, first = 0, last
+    cdef double exists, inputs, total = 0
     # outputs first ... last - 1 see no padding along their row
-    while first < last and w.exists[first] != w.inputs[first]:
+    while first < w.out and w.exists[first] != w.inputs[first]:
         first += 1
-    while last > first and w.exists[last - 1] != w.inputs[last - 1]:
-        last -= 1
+    last = first
+    while last < w.out and w.exists[last] == w.inputs[last]:
+        last += 1
     for d in range(axes[0].out):
         for h in range(axes[1].out):
             exists, inputs = axes[0].exists[d] * axes[1].exists[h], axes[0].inputs[d] * axes[1].inputs[h]
-            if exists != last_exists or inputs != last_inputs:
-                set_divisors(w, exists, inputs, divisor, count_pad, divisors)
-                last_exists, last_inputs = exists, inputs
-            for o in range(w.out):
-                scaled[o] = dy[o] / divisors[o]
+            for o in range(first if exists == inputs else w.out):
+                total += ((exists * w.exists[o] - inputs * w.inputs[o])
+                          * (dy[o] / divisor_of(axes, d, h, o, divisor, count_pad)))
+            for o in range(last if exists == inputs else w.out, w.out):
+                total += ((exists * w.exists[o] - inputs * w.inputs[o])
+                          * (dy[o] / divisor_of(axes, d, h, o, divisor, count_pad)))
             dy += w.out
-            o = 0
-            while o < w.out:
-                if o == first and exists == inputs:
-                    o = last
-                    continue
-                padding += scaled[o] * (exists * w.exists[o] - inputs * w.inputs[o])
-                o += 1
-            if inputs == 0:
-                continue
-            spread_row(w, runs, scaled, row)
-            for kd in range(axes[0].kernel):
-                sd = axes[0].source[d * axes[0].kernel + kd]
-                for kh in range(axes[1].kernel):
-                    sh = axes[1].source[h * axes[1].kernel + kh]
-                    if sd >= 0 and sh >= 0:
-                        to = dx + (<Py_ssize_t>sd * axes[1].size + sh) * w.size
-                        for i in range(w.size):
-                            to[i] += row[i]
-    return padding
+    return total
 
 
-def spread_means(tables, sizes, const int32_t[:, ::1] runs, double divisor, bint count_pad,
-                 const floating[:, ::1] dy, floating[:, ::1] dx, double[::1] padding, floating[:, ::1] work):
-    """dx += the adjoint of averaging, plane by plane; padding[plane]: what falls on the padding.
+def spread_means(tables, double divisor, bint count_pad, bint padded, const floating[:, ::1] dy, floating[:, ::1] dx,
+                 double[::1] padding, floating[:, ::1] work, int64_t[:, ::1] held):
+    """dx = the adjoint of averaging, plane by plane; padding[plane]: what falls on the padding, if `padded`.
 
-    `tables`: for D, H and W the positions (out, kernel) that taps read, and two counts for each output.
-    `work`: for each thread two rows of outputs and one of the input.
+    `tables`: for D, H and W what Axis has. For each thread `work` has room for RING rows of outputs and one
+    more, `held` for RING numbers.
     """
     cdef Axis axes[3]
-    cdef const int32_t[:, ::1] source
+    cdef const int32_t[::1] readers, start
     cdef const double[::1] exists, inputs
     cdef Py_ssize_t plane
     cdef int a, threads = <int>work.shape[0]
     for a in range(3):
-        source, exists, inputs = tables[a]
-        axes[a].source, axes[a].exists, axes[a].inputs = &source[0, 0], &exists[0], &inputs[0]
-        axes[a].out, axes[a].kernel, axes[a].size = <int>source.shape[0], <int>source.shape[1], sizes[a]
+        readers, start, exists, inputs, (axes[a].first, axes[a].count, axes[a].step) = tables[a]
+        axes[a].readers, axes[a].start = &readers[0], &start[0]
+        axes[a].exists, axes[a].inputs = &exists[0], &inputs[0]
+        axes[a].size, axes[a].out = <int>start.shape[0] - 1, <int>exists.shape[0]
     for plane in prange(dx.shape[0], nogil=True, num_threads=threads, schedule="dynamic"):
-        padding[plane] = mean_plane(axes, &runs[0, 0], divisor, count_pad, &dy[plane, 0], &dx[plane, 0],
-                                    &work[threadid(), 0])
+        mean_plane(axes, divisor, count_pad, &dy[plane, 0], &dx[plane, 0], &work[threadid(), 0],
+                   &held[threadid(), 0])
+        if padded:
+            padding[plane] = padding_of(axes, divisor, count_pad, &dy[plane, 0])
 
 
 cdef inline double place_plane(const int64_t *index, const floating *dy, Py_ssize_t n, floating *dx) noexcept nogil:
