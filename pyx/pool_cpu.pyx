@@ -179,7 +179,7 @@ cdef class PoolPlan:
         plan.rows_at = place(2 * taps * sizeof(void *))
         plan.steps_at = place(taps * 8)
         plan.numbers_at = place(plan.axis[0].kernel * plan.ring * 4)
-        plan.ring_at = place(plan.axis[0].kernel * plan.ring * plan.row_bytes)
+        plan.ring_at = place(0 if plan.in_place else plan.axis[0].kernel * plan.ring * plan.row_bytes)
         plan.workspace = self.workspace = ceil_div(end, 4096) * 4096 + 64
 
     cdef _make_tables(self, axes, storage, bint count_pad):
