@@ -21,8 +21,10 @@ from setuptools.errors import CompileError, LinkError
 EXTENSIONS = {
     "_conv_cpu": ["conv_cpu.pyx", "kernels_avx512.c", "kernels_avx2.c", "kernels_baseline.c"],
     "_transpose_cpu": ["transpose_cpu.pyx"],
+    "_columns_cpu": ["columns_cpu.pyx"],
     "_gradient_cpu": ["gradient_cpu.pyx"],
     "_pool_gradient_cpu": ["pool_gradient_cpu.pyx"],
+    "_fold_cpu": ["fold_cpu.pyx"],
     "_pool_cpu": [
         "pool_cpu.pyx",
         "kernels_pool_avx512.c",

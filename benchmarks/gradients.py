@@ -14,6 +14,7 @@ import json
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +99,13 @@ def run(operator: str, layer: Layer, threads: int, block: float) -> dict[str, An
     x = rng.standard_normal((layer.n, layer.c, layer.h, layer.h), dtype=np.float32)
     channels = (layer.c, layer.k) if operator == "transpose" else (layer.k, layer.c)
     w = rng.standard_normal((*channels, layer.f, layer.f), dtype=np.float32)
-    ours, theirs = CONTENDERS[operator](layer, x, w)
+    (ours, fast), theirs = CONTENDERS[operator](layer, x, w)
     last = [torch.from_numpy(a).contiguous(memory_format=torch.channels_last) for a in (x, w)]
     usual = [torch.from_numpy(a) for a in (x, w)]
-    seconds = measure.medians(
-        {"implicitpad": ours, "torch": theirs(*usual), "channels_last": theirs(*last)}, block=block
-    )
+    contenders = {"implicitpad": ours, "torch": theirs(*usual), "channels_last": theirs(*last)}
+    if fast is not None:
+        contenders["fast"] = fast
+    seconds = measure.medians(contenders, block=block)
     truth = theirs(*[a.double() for a in usual])().numpy()
     if operator in ("transpose", "input", "mode"):
         size, each = truth.size if operator == "transpose" else x.size, layer.f**2 / layer.s**2
@@ -116,21 +118,30 @@ def run(operator: str, layer: Layer, threads: int, block: float) -> dict[str, An
         "layer": layer.name,
         "gflop": 1e-9 * flops,
         "seconds": seconds,
-        "error": float(np.abs(ours() - truth).max() / np.abs(truth).max()),
+        "error": error(ours, truth),
+        "fast_error": None if fast is None else error(fast, truth),
     }
 
 
-def transpose(layer: Layer, x: Any, w: Any) -> tuple[Callable[[], Any], Any]:
+def error(call: Callable[[], Any], truth: Any) -> float:
+    return float(np.abs(call() - truth).max() / np.abs(truth).max())
+
+
+# Each returns (ours, ours with precision="fast" or None) and what makes theirs.
+Contenders = tuple[tuple[Callable[[], Any], Callable[[], Any] | None], Any]
+
+
+def transpose(layer: Layer, x: Any, w: Any) -> Contenders:
     rest = (layer.s, layer.p, layer.op)
 
     def theirs(x: torch.Tensor, w: torch.Tensor) -> Callable[[], Any]:
         return lambda: functional.conv_transpose2d(x, w, None, *rest)
 
-    return lambda: ip.conv_transpose2d(x, w, None, *rest), theirs
+    return (lambda: ip.conv_transpose2d(x, w, None, *rest), None), theirs
 
 
-def backward(which: int) -> Callable[[Layer, Any, Any], tuple[Callable[[], Any], Any]]:
-    def contenders(layer: Layer, x: Any, w: Any) -> tuple[Callable[[], Any], Any]:
+def backward(which: int) -> Callable[[Layer, Any, Any], Contenders]:
+    def contenders(layer: Layer, x: Any, w: Any) -> Contenders:
         side = (layer.h + 2 * layer.p - layer.f) // layer.s + 1
         g = np.random.default_rng(1).standard_normal((layer.n, layer.k, side, side), np.float32)
         name = ("input", "weight")[which]
@@ -146,12 +157,16 @@ def backward(which: int) -> Callable[[Layer, Any, Any], tuple[Callable[[], Any],
                 tg, x, w, None, *pairs, False, [0, 0], 1, mask
             )[which]
 
-        return lambda: getattr(ip.conv2d_backward(g, x, w, **options), name), theirs
+        def ours(precision: str) -> Any:
+            return getattr(ip.conv2d_backward(g, x, w, precision=precision, **options), name)
+
+        fast = partial(ours, "fast") if layer.f == 3 and layer.s == 1 else None
+        return (partial(ours, "default"), fast), theirs
 
     return contenders
 
 
-def through_mode(layer: Layer, x: Any, w: Any) -> tuple[Callable[[], Any], Any]:
+def through_mode(layer: Layer, x: Any, w: Any) -> Contenders:
     g = np.random.default_rng(1).standard_normal((layer.n, layer.k, layer.h, layer.h), np.float32)
 
     def theirs(x: torch.Tensor, w: torch.Tensor) -> Callable[[], Any]:
@@ -163,7 +178,11 @@ def through_mode(layer: Layer, x: Any, w: Any) -> tuple[Callable[[], Any], Any]:
         return lambda: torch.autograd.grad(y, x, tg, retain_graph=True)[0]
 
     options: dict[str, Any] = {"padding": layer.p, "padding_mode": layer.mode, "needs": ["input"]}
-    return lambda: ip.conv2d_backward(g, x, w, **options).input, theirs
+
+    def ours(precision: str) -> Any:
+        return ip.conv2d_backward(g, x, w, precision=precision, **options).input
+
+    return (partial(ours, "default"), partial(ours, "fast")), theirs
 
 
 CONTENDERS: dict[str, Any] = {
@@ -189,7 +208,10 @@ def main() -> None:
         f"torch {torch.__version__}"
     )
     for operator in args.operators:
-        print(f"{operator:18s} {'ms':>8s} {'GF/s':>6s} {'error':>8s}   times of ours: {OPPONENTS}")
+        print(
+            f"{operator:18s} {'ms':>8s} {'GF/s':>6s} {'error':>8s}   times of ours: {OPPONENTS}"
+            f" | ms, error, times of ours by precision='fast'"
+        )
         ratios: dict[str, list[float]] = {name: [] for name in OPPONENTS}
         for layer in CASES[operator]:
             if args.only and layer.name not in args.only:
@@ -200,11 +222,13 @@ def main() -> None:
             for name in OPPONENTS:
                 ratios[name].append(row["seconds"][name] / own)
             both = " ".join(f"{ratios[name][-1]:6.2f}" for name in OPPONENTS)
-            print(
-                f"{layer.name:18s} {1e3 * own:8.3f} {row['gflop'] / own:6.1f} "
-                f"{row['error']:8.1e} {both}",
-                flush=True,
-            )
+            line = f"{layer.name:18s} {1e3 * own:8.3f} {row['gflop'] / own:6.1f} "
+            line += f"{row['error']:8.1e} {both}"
+            if "fast" in row["seconds"]:
+                own = row["seconds"]["fast"]
+                both = " ".join(f"{row['seconds'][name] / own:6.2f}" for name in OPPONENTS)
+                line += f" | {1e3 * own:8.3f} {row['fast_error']:8.1e} {both}"
+            print(line, flush=True)
         if ratios["torch"]:
             means = [f"{n} {statistics.geometric_mean(r):.2f}" for n, r in ratios.items()]
             print("geometric means: " + ", ".join(means))

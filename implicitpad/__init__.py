@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._conv import conv1d, conv2d, conv3d
 from ._layers import Conv1d, Conv2d, Conv3d
+from ._precision import precision
 from ._threads import get_num_threads, set_num_threads
 from .padded import PaddedArray
 
@@ -79,6 +80,7 @@ __all__ = [
     "output_shape",
     "pad",
     "plan",
+    "precision",
     "receptive_field",
     "required_padding",
     "set_num_threads",

@@ -34,6 +34,7 @@ def conv1d_backward(
     groups: int = 1,
     fill_value: Any = None,
     padding_mode: Any = "constant",
+    precision: str | None = None,
     needs: Collection[str] = GRADIENTS,
 ) -> Gradients:
     """Gradients of `conv1d` for its input, weight, bias and fill value.
@@ -44,7 +45,7 @@ def conv1d_backward(
         Gradient of the output; library and dtype of `input`. Read only; any strides.
     input, weight : array
         As for `conv1d`, float16, bfloat16, float32 or float64.
-    stride, padding, dilation, groups, fill_value, padding_mode
+    stride, padding, dilation, groups, fill_value, padding_mode, precision
         As for `conv1d`.
     needs : collection of str
         Which gradients to compute, out of "input", "weight", "bias" and "fill_value".
@@ -77,7 +78,7 @@ def conv1d_backward(
     """
     return _conv_backward(
         "conv1d_backward", 1, grad_output, input, weight, stride, padding, dilation, groups,
-        fill_value, padding_mode, needs,
+        fill_value, padding_mode, precision, needs,
     )  # fmt: skip
 
 
@@ -92,6 +93,7 @@ def conv2d_backward(
     groups: int = 1,
     fill_value: Any = None,
     padding_mode: Any = "constant",
+    precision: str | None = None,
     needs: Collection[str] = GRADIENTS,
 ) -> Gradients:
     r"""Gradients of `conv2d` for its input, weight, bias and fill value.
@@ -111,7 +113,7 @@ def conv2d_backward(
         Gradient of the output; library and dtype of `input`. Read only; any strides.
     input, weight : array
         As for `conv2d`, float16, bfloat16, float32 or float64.
-    stride, padding, dilation, groups, fill_value, padding_mode
+    stride, padding, dilation, groups, fill_value, padding_mode, precision
         As for `conv2d`.
     needs : collection of str
         Which gradients to compute, out of "input", "weight", "bias" and "fill_value".
@@ -157,7 +159,7 @@ def conv2d_backward(
     """
     return _conv_backward(
         "conv2d_backward", 2, grad_output, input, weight, stride, padding, dilation, groups,
-        fill_value, padding_mode, needs,
+        fill_value, padding_mode, precision, needs,
     )  # fmt: skip
 
 
@@ -172,6 +174,7 @@ def conv3d_backward(
     groups: int = 1,
     fill_value: Any = None,
     padding_mode: Any = "constant",
+    precision: str | None = None,
     needs: Collection[str] = GRADIENTS,
 ) -> Gradients:
     """Gradients of `conv3d` for its input, weight, bias and fill value.
@@ -182,7 +185,7 @@ def conv3d_backward(
         Gradient of the output; library and dtype of `input`. Read only; any strides.
     input, weight : array
         As for `conv3d`, float16, bfloat16, float32 or float64.
-    stride, padding, dilation, groups, fill_value, padding_mode
+    stride, padding, dilation, groups, fill_value, padding_mode, precision
         As for `conv3d`.
     needs : collection of str
         Which gradients to compute, out of "input", "weight", "bias" and "fill_value".
@@ -213,7 +216,7 @@ def conv3d_backward(
     """
     return _conv_backward(
         "conv3d_backward", 3, grad_output, input, weight, stride, padding, dilation, groups,
-        fill_value, padding_mode, needs,
+        fill_value, padding_mode, precision, needs,
     )  # fmt: skip
 
 
@@ -229,15 +232,21 @@ def _conv_backward(
     groups: Any,
     fill_value: Any,
     padding_mode: Any,
+    precision: Any,
     needs: Any,
 ) -> Gradients:
     if isinstance(input, PaddedArray):
         return _padded_backward(
             function, rank, grad_output, input, weight, stride, padding, dilation, groups,
-            fill_value, padding_mode,
+            fill_value, padding_mode, precision,
         )  # fmt: skip
     compute = operation_of(
-        "conv_backward", function, grad_output=grad_output, input=input, weight=weight
+        "conv_backward",
+        function,
+        grad_output=grad_output,
+        input=input,
+        weight=weight,
+        fill_value=fill_value,
     )
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)
@@ -255,13 +264,14 @@ def _conv_backward(
         groups=groups,
         fill_value=fill_value,
         padding_mode=padding_mode,
+        precision=precision,
     )
     return Gradients(*compute(geometry, grad_output, input, weight, needs))
 
 
 def _padded_backward(
     function: str, rank: int, grad_output: Any, input: PaddedArray, weight: Any, stride: Any,
-    padding: Any, dilation: Any, groups: Any, fill_value: Any, padding_mode: Any,
+    padding: Any, dilation: Any, groups: Any, fill_value: Any, padding_mode: Any, precision: Any,
 ) -> Gradients:  # fmt: skip
     from .padded.window_gradients import conv_backward
 
@@ -273,14 +283,13 @@ def _padded_backward(
     weight = as_array(function, "weight", weight)
     geometry = conv_geometry(
         function, rank, input, weight, None, stride=stride, padding=padding, dilation=dilation,
-        groups=groups, fill_value=None, padding_mode=padding_mode, precision=None, out=None,
+        groups=groups, fill_value=None, padding_mode=padding_mode, precision=precision, out=None,
     )  # fmt: skip
 
-    def run(grad: Any, array: Any, widths: Any, fill: Any, own: Any) -> Gradients:
-        steps = dilation if own is None else own
+    def run(grad: Any, array: Any, widths: Any, fill: Any, mode: str) -> Gradients:
         return _conv_backward(
-            function, rank, grad, array, weight, stride, widths, steps, groups, fill, "constant",
-            GRADIENTS,
+            function, rank, grad, array, weight, stride, widths, dilation, groups, fill, mode,
+            precision, GRADIENTS,
         )  # fmt: skip
 
     grad, weight, bias = conv_backward(geometry, grad_output, input, run)

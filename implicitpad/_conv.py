@@ -139,7 +139,9 @@ def conv2d(
         and PyTorch's other names for these are understood, except that "reflect" is NumPy's. Where
         modes differ and a position is outside on several axes, "constant" wins.
     precision : {None, "default", "fast"}
-        "fast" lets the library use algorithms with a larger, stated error bound.
+        "fast" lets the library use algorithms with a larger error: Winograd's F(4x4, 3x3), at most
+        4e-6 of the largest output in float32. None is what the block of `precision` around the call
+        says, else "default".
     out : array, shape of the result, optional
         Where to write, with the dtype of the result and any strides. It may not share memory with
         the other arrays; arrays whose address ranges overlap count as sharing.
@@ -293,7 +295,9 @@ def _conv(
             precision=precision,
             out=out,
         )
-    backend = backend_of(function, input=input, weight=weight, bias=bias, out=out)
+    backend = backend_of(
+        function, input=input, weight=weight, bias=bias, out=out, fill_value=fill_value
+    )
     input = as_array(function, "input", input)
     weight = as_array(function, "weight", weight)
     bias = None if bias is None else as_array(function, "bias", bias)

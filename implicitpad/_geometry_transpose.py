@@ -205,6 +205,7 @@ def backward_geometry(
     groups: Any,
     fill_value: Any,
     padding_mode: Any,
+    precision: Any,
 ) -> ConvGeometry:
     """Check a convolution's gradient: the convolution, then what came back for its output."""
     geometry = conv_geometry(
@@ -219,7 +220,7 @@ def backward_geometry(
         groups=groups,
         fill_value=fill_value,
         padding_mode=padding_mode,
-        precision=None,
+        precision=precision,
         out=None,
     )
     if geometry.compute.kind != "f":

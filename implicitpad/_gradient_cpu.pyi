@@ -6,7 +6,10 @@ from typing import Any
 MODES: dict[str, int]
 
 class WeightGradient:
+    algorithm: str
     workspace: int
+    @property
+    def corrected(self) -> bool: ...
     def __init__(
         self,
         axes: Sequence[Any],
@@ -16,16 +19,9 @@ class WeightGradient:
         groups: int,
         kernels: Any,
         codes: tuple[int, int, int],
+        exchanged: bool,
+        finite: bool,
+        fast: bool,
         threads: int,
     ) -> None: ...
-    def run(self, x: Any, dy: Any, fill: Any, dw: Any) -> None: ...
-
-def fold(g: Any, depth: Any, height: Any, width: Any, dx: Any, threads: int) -> None: ...
-def segment_sums(
-    dy: Any,
-    segments: Sequence[Sequence[int]],
-    kernels: Any,
-    codes: tuple[int, int, int],
-    sums: Any,
-    threads: int,
-) -> None: ...
+    def run(self, x: Any, dy: Any, fill: Any, dw: Any) -> bool: ...

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+import functools
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _conv_cpu, _gradient_cpu, _threads
+from . import _conv_cpu, _fold_cpu, _gradient_cpu, _threads
 from ._geometry_transpose import TransposeAxis, TransposeGeometry
 from ._numpy import as_five, merge_rows, raw, untouched, whole
 from ._numpy_transpose import conv_transpose
@@ -30,25 +31,16 @@ def conv_backward(
     grad_input = _grad_input(geometry, grad_output, weight) if "input" in needs else None
     constant = [axis for axis in geometry.axes if axis.mode == "constant"]
     padded = any(axis.before > 0 or axis.after > 0 for axis in constant)
-    grad_weight = grad_bias = grad_fill = sums = None
-    seeing = [windows_seeing(axis) for axis in geometry.axes]
-    if (
-        "bias" in needs
-        or ("fill_value" in needs and padded)
-        or (
-            "weight" in needs
-            and any(b - a < axis.out for (a, b), axis in zip(seeing, geometry.axes, strict=True))
-        )
-    ):
-        sums = _BoxSums(geometry, grad_output)
+    grad_weight = grad_bias = grad_fill = None
+    sums = functools.cache(lambda: _BoxSums(geometry, grad_output))  # when first needed
     if "weight" in needs:
-        grad_weight = _grad_weight(geometry, grad_output, input, seeing, sums)
-    if sums and "bias" in needs:
-        grad_bias = sums.all().astype(geometry.dtype)
+        grad_weight = _grad_weight(geometry, grad_output, input, sums)
+    if "bias" in needs:
+        grad_bias = sums().all().astype(geometry.dtype)
     if "fill_value" in needs:
         grad_fill = np.zeros(geometry.fill.shape, geometry.dtype)
-        if sums and padded:
-            grad_fill[...] = _grad_fill(geometry, weight, sums.reading_fill())
+        if padded:
+            grad_fill[...] = _grad_fill(geometry, weight, sums().reading_fill())
     return grad_input, grad_weight, grad_bias, grad_fill
 
 
@@ -59,7 +51,9 @@ def _grad_input(geometry: ConvGeometry, grad: Array, weight: Array) -> Array:
     if not folded:
         axes = [_transposed(axis, axis.before, axis.size) for axis in geometry.axes]
         out = np.empty(shape, geometry.dtype)
-        return conv_transpose(_transpose_geometry(geometry, axes), grad, weight, out=out)
+        return conv_transpose(
+            _transpose_geometry(geometry, axes), grad, weight, None, out, geometry.precision
+        )
     # virtual positions that some window reads: of a constant axis, those of the input
     first = [axis.before if axis.mode == "constant" else 0 for axis in geometry.axes]
     length = [
@@ -88,11 +82,11 @@ def _grad_input(geometry: ConvGeometry, grad: Array, weight: Array) -> Array:
                 for i, (axis, f, n) in enumerate(zip(geometry.axes, first, length, strict=True))
             ]
             sub = _transpose_geometry(geometry, axes, part.stop - part.start)
-            chunk = conv_transpose(sub, grad[part], weight)
+            chunk = conv_transpose(sub, grad[part], weight, precision=geometry.precision)
             chunk = as_five(chunk, True).reshape(-1, *as_five(chunk, True).shape[2:])
             at = [tables[0][row : row + count], *tables[1:]]
             depth, height, width = [np.zeros(1, np.int32)] * (3 - len(at)) + at
-            _gradient_cpu.fold(chunk, depth, height, width, target, _threads.get_num_threads())
+            _fold_cpu.fold(chunk, depth, height, width, target, _threads.get_num_threads())
     return total.reshape(shape).astype(geometry.dtype, copy=False)
 
 
@@ -143,7 +137,7 @@ class _BoxSums:
         shape = tuple(len(starts) - 1 for starts in segments)
         sums = np.zeros((geometry.out_channels, int(np.prod(shape))))
         if grad.size:
-            _gradient_cpu.segment_sums(
+            _fold_cpu.segment_sums(
                 raw(grad),
                 segments,
                 _conv_cpu.kernels(),
@@ -205,44 +199,61 @@ def windows_seeing(axis: Axis) -> tuple[int, int]:
 
 
 def _grad_weight(
-    geometry: ConvGeometry,
-    grad: Array,
-    input: Array,
-    seeing: Sequence[tuple[int, int]],
-    sums: _BoxSums | None,
+    geometry: ConvGeometry, grad: Array, input: Array, sums: Callable[[], _BoxSums]
 ) -> Array:
     """Windows that see the input, by tiles; the others add fill times their sum to every tap."""
     x, dy = as_five(input, geometry.batched), as_five(grad, geometry.batched)
     axes: list[Axis] = [whole(1)] * (3 - len(geometry.axes))
-    for axis, (low, high) in zip(geometry.axes, seeing, strict=True):
-        at = len(axes)
+    for axis in geometry.axes:
+        at, (low, high) = len(axes), windows_seeing(axis)
         dy = dy[(slice(None),) * (2 + at) + (slice(low, high),)]
         before = axis.before - low * axis.stride
         after = (high - low - 1) * axis.stride + axis.extent - before - axis.size
         axes.append(dataclasses.replace(axis, before=before, after=after))
-    if all(untouched(axis) for axis in axes[1:]) and (merged := merge_rows(x, dy)):
+    # Where nothing is windowed, the operands are alike: the one with fewer channels is packed.
+    exchanged = geometry.in_channels <= geometry.out_channels and all(map(untouched, axes))
+    if all(map(untouched, axes[1:])) and (merged := merge_rows(x, dy)):
         x, dy = merged
         axes = [axes[0], whole(1), whole(x.shape[4])]
     shape = (geometry.out_channels, geometry.in_channels // geometry.groups)
     taps = int(np.prod([axis.kernel for axis in axes]))
-    gradient = np.zeros((*shape, taps), geometry.compute)
     fill = geometry.fill.astype(geometry.compute)
-    if dy.size:
-        plan = _gradient_cpu.WeightGradient(
-            axes,
-            geometry.batch,
-            geometry.in_channels,
-            geometry.out_channels,
-            geometry.groups,
-            _conv_cpu.kernels(),
-            _conv_cpu.codes(geometry.dtype.name, geometry.out_dtype.name),
-            _threads.get_num_threads(),
-        )
-        plan.run(raw(x), raw(dy), fill, gradient)
-    if sums is not None and dy.size < grad.size:
-        filters = np.broadcast_to(fill, (geometry.in_channels,)).reshape(geometry.groups, 1, -1)
-        outside = sums.wholly_outside().reshape(geometry.groups, -1, 1)
-        gradient += (filters * outside).reshape(*shape, 1).astype(geometry.compute)
+    filters = np.broadcast_to(fill, (geometry.in_channels,)).reshape(geometry.groups, 1, -1, 1)
+
+    def run(finite: bool) -> tuple[Array, bool]:
+        """The gradient, and whether rows of it that are not finite may be wrong."""
+        gradient = np.zeros((*shape, taps), geometry.compute)
+        corrected = suspect = False
+        if dy.size:
+            channels = (geometry.in_channels, geometry.out_channels)
+            plan = _gradient_cpu.WeightGradient(
+                axes,
+                geometry.batch,
+                *(channels[::-1] if exchanged else channels),
+                geometry.groups,
+                _conv_cpu.kernels(),
+                _conv_cpu.codes(geometry.dtype.name, geometry.out_dtype.name),
+                exchanged,
+                finite,
+                geometry.precision == "fast",
+                _threads.get_num_threads(),
+            )
+            operands = (raw(dy), raw(x)) if exchanged else (raw(x), raw(dy))
+            suspect, corrected = plan.run(*operands, fill, gradient), plan.corrected
+        missing = None  # (C_out, 1 or taps): sums of output gradients that meet the fill alone
+        if corrected and fill.any():
+            missing = sums().reading_fill()
+        elif dy.size < grad.size:
+            missing = sums().wholly_outside()[:, None]
+        if missing is not None:
+            added = filters * missing.reshape(geometry.groups, -1, 1, missing.shape[1])
+            gradient += added.reshape(*shape, -1).astype(geometry.compute)
+        return gradient, suspect
+
+    gradient, suspect = run(bool(np.isfinite(fill).all()))
+    if suspect:
+        right = np.isfinite(gradient).all(2, keepdims=True)
+        gradient = np.where(right, gradient, run(False)[0])
     kernel = tuple(axis.kernel for axis in geometry.axes)
     return gradient.reshape(*shape, *kernel).astype(geometry.weight_dtype, copy=False)
 

@@ -72,12 +72,12 @@ def avg_pool_backward(
     grad_input, dx, padding = _zeros(geometry, input)
     axes = _three(geometry)
     tables = [_table(axis) for axis in axes]
-    has_fill = geometry.count_pad and any(axis.mode == "constant" for axis in axes)
+    has_fill = geometry.count_pad and any(axis.mode == "constant" for axis in geometry.axes)
     divisor = float(geometry.divisor)
     if not divisor and geometry.count_pad and all((np.ptp(t[2]) == 0) for t in tables):
         divisor = float(math.prod(t[2][0] for t in tables))
     threads = min(len(dx), _threads_for(grad_output.size * axes[0].kernel * axes[1].kernel)) or 1
-    work = np.empty((threads, (RING + 1) * axes[2].out), dx.dtype)
+    work = np.empty((threads, (RING + 2) * axes[2].out), dx.dtype)
     held = np.empty((threads, RING), np.int64)
     # planes that lie ready are taken as they are, others an image at a time
     ready = grad_output.dtype == dx.dtype and grad_output.flags.c_contiguous
@@ -184,7 +184,7 @@ def _finder(geometry: PoolGeometry, x: Array, some: slice, axes: tuple[Any, ...]
 
 
 def _table(axis: Axis) -> tuple[Array, Array, Array, Array, tuple[int, int, int]]:
-    """Outputs that read each position, where those of each start, two counts of taps; the pattern.
+    """Outputs that read each position, tap by tap; where each one's start; two counts; the pattern.
 
     The pattern: from the first position on, how many times how many positions have readers that
     move on by one.
@@ -194,10 +194,11 @@ def _table(axis: Axis) -> tuple[Array, Array, Array, Array, tuple[int, int, int]
     table[axis.virtual :] = ABSENT
     taps = np.arange(axis.kernel) * axis.dilation
     positions = table[np.add.outer(np.arange(axis.out) * axis.stride, taps)]
-    reading = np.flatnonzero(positions.ravel() >= 0)
-    reading = reading[np.argsort(positions.ravel()[reading], kind="stable")]
-    counts = np.bincount(positions.ravel()[reading], minlength=axis.size)
-    readers = np.append(reading // axis.kernel, 0).astype(np.int32)
+    by_tap = positions.T.ravel()
+    reading = np.flatnonzero(by_tap >= 0)
+    reading = reading[np.argsort(by_tap[reading], kind="stable")]
+    counts = np.bincount(by_tap[reading], minlength=axis.size)
+    readers = np.append(reading % axis.out, 0).astype(np.int32)
     start = np.append(0, np.cumsum(counts)).astype(np.int32)
     return (
         readers,
@@ -213,7 +214,7 @@ def _pattern(readers: Array, start: Array, step: int) -> tuple[int, int, int]:
         return 0, 0, step
     first, last = readers[start[:-1]], readers[np.maximum(start[1:], 1) - 1]
     counts = np.diff(start)
-    alike = (counts > 0) & (last - first == counts - 1)
+    alike = (counts > 0) & (first - last == counts - 1)
     moves = alike[:-step] & alike[step:] & (first[step:] - first[:-step] == 1)
     moves &= counts[step:] == counts[:-step]
     edges = np.flatnonzero(np.diff(np.concatenate([[False], moves, [False]])))

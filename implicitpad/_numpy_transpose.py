@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _conv_cpu, _threads, _transpose_cpu
+from . import _columns_cpu, _conv_cpu, _threads, _transpose_cpu
 from ._geometry import Axis, ConvGeometry
+from ._geometry_transpose import TransposeAxis
 from ._numpy import as_five, conv, pack_conv, raw
 
 if TYPE_CHECKING:
-    from ._geometry_transpose import TransposeAxis, TransposeGeometry
+    from ._geometry_transpose import TransposeGeometry
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
 # With fewer, the filters cost more to flip and to transform than is saved by computing with those.
 _FEW_OUTPUTS = 128
+
+# Up to so many, weights are taken as they lie.
+_FEW_PIXELS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class _PanelAxis:
         return self.dilation * (self.kernel - 1) + 1
 
 
+_UNIT = TransposeAxis(1, 1, 1, 1, 0, 1)
 _WHOLE = _PanelAxis(1, 1, 1, 0, 1, (1, 1, ((0, 0),)))
 
 
@@ -68,6 +73,7 @@ def conv_transpose(
     weight: Array,
     bias: Array | None = None,
     out: Array | None = None,
+    precision: str = "default",
 ) -> Array:
     """The transposed convolution of `input`; into `out` if given, which must not be empty.
 
@@ -77,9 +83,11 @@ def conv_transpose(
         out = np.empty(geometry.out_shape, geometry.out_dtype)
     if out.size == 0:
         return out
+    if _few_pixels(geometry):
+        return _by_columns(geometry, input, weight, bias, out)
     outputs = geometry.batch * math.prod(axis.out for axis in geometry.axes)
     if outputs >= _FEW_OUTPUTS and all(axis.stride == 1 for axis in geometry.axes):
-        return _conv_flipped(geometry, input, weight, bias, out)
+        return _conv_flipped(geometry, input, weight, bias, out, precision)
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
     axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple(
         [_panel_axis(axis) for axis in geometry.axes]
@@ -109,8 +117,42 @@ def conv_transpose(
     return out
 
 
-def _conv_flipped(
+def _few_pixels(geometry: TransposeGeometry) -> bool:
+    """Would preparing the weights cost more than folding columns? Both look at the arithmetic."""
+    pixels = geometry.batch * math.prod(axis.size for axis in geometry.axes)
+    channels = geometry.in_channels // geometry.groups
+    terms = geometry.out_channels // geometry.groups * math.prod(a.kernel for a in geometry.axes)
+    return geometry.compute.kind == "f" and pixels <= _FEW_PIXELS and channels >= 64 <= terms
+
+
+def _by_columns(
     geometry: TransposeGeometry, input: Array, weight: Array, bias: Array | None, out: Array
+) -> Array:
+    axes = (_UNIT,) * (3 - len(geometry.axes)) + geometry.axes
+    taps = np.ascontiguousarray(weight, dtype=geometry.compute)
+    if bias is None:
+        bias = np.zeros(geometry.out_channels, geometry.compute)
+    _columns_cpu.transpose_columns(
+        axes,
+        geometry.groups,
+        raw(as_five(input, geometry.batched)),
+        taps.reshape(*taps.shape[:2], -1),
+        np.ascontiguousarray(bias, dtype=geometry.compute),
+        raw(as_five(out, geometry.batched)),
+        _conv_cpu.kernels(),
+        _conv_cpu.codes(geometry.dtype.name, out.dtype.name),
+        _threads.get_num_threads(),
+    )
+    return out
+
+
+def _conv_flipped(
+    geometry: TransposeGeometry,
+    input: Array,
+    weight: Array,
+    bias: Array | None,
+    out: Array,
+    precision: str,
 ) -> Array:
     """With stride 1, a convolution with the filters flipped and its channel axes exchanged."""
     axes = []
@@ -131,7 +173,7 @@ def _conv_flipped(
         geometry.weight_dtype,
         geometry.compute,
         out.dtype,
-        "default",
+        precision,
     )
     taps = np.ascontiguousarray(weight, dtype=geometry.compute)
     taps = taps.reshape(geometry.groups, -1, weight.shape[1], math.prod(weight.shape[2:]))

@@ -178,8 +178,7 @@ def _avg_backward(
                 divisor_override, dilation, None, "constant",
             ).input  # fmt: skip
 
-        counted = count_include_pad and any(axis.before or axis.after for axis in found.axes)
-        return padded_backward(found, grad_output, input, fill_value, one, bool(counted))
+        return padded_backward(found, grad_output, input, fill_value, one, count_include_pad)
     compute = operation_of("avg_pool_backward", function, grad_output=grad_output, input=input)
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)

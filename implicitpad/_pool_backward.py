@@ -172,7 +172,8 @@ def _max_backward(
                 "constant",
             ).input  # fmt: skip
 
-        return padded_backward(found, grad_output, input, fill_value, one)
+        counted = fill_value is not None or any(axis.mode != "constant" for axis in found.axes)
+        return padded_backward(found, grad_output, input, fill_value, one, counted)
     compute = operation_of("max_pool_backward", function, grad_output=grad_output, input=input)
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)

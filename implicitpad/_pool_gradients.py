@@ -26,15 +26,16 @@ def padded_backward(
     input: PaddedArray,
     fill_value: Any,
     run: Callable[..., Any],
-    counted: bool = False,
+    counted: bool,
 ) -> PoolGradients:
+    """`counted`: padding continues the border; otherwise windows do not see it."""
     from .padded.window_gradients import pool_backward
 
     function = geometry.function
-    if counted or fill_value is not None or any(a.mode != "constant" for a in geometry.axes):
+    if fill_value is not None and not input.n_pad:
         raise ValueError(
-            f"{function}: gradients of a PaddedArray are for padding that windows do not see; "
-            "extend() the input and pass padding=0 for padding that continues its border."
+            f"{function}: padding continues a PaddedArray by its own fill, got "
+            f"fill_value={fill_value!r} with one that has no border; make that its fill."
         )
-    found = pool_backward(function, grad_output, input, geometry.axes, run)
+    found = pool_backward(function, grad_output, input, geometry.axes, run, counted, fill_value)
     return PoolGradients(found, found.fill)

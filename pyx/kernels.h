@@ -70,18 +70,23 @@ typedef void load_row_function(void *row, const char *source, ptrdiff_t stride, 
 /* IN values: `length` elements.  OUT target, `stride` bytes apart. */
 typedef void store_row_function(char *target, ptrdiff_t stride, const void *values, ptrdiff_t length);
 
+/* A tap of the kernel: its slot from that of the output, its index among all taps. */
+typedef struct {
+    int32_t slot, index;
+} tap;
+
 /* rows x pixels outputs (both are in the function's name in the table), `row_stride` slots apart,
- * of `out_channels` <= CHANNEL_VECTORS * lanes channels.
+ * of `out_channels` <= CHANNEL_VECTORS * lanes channels. Of all taps only the `n_used` are summed: the
+ * others meet zeros alone, which change no bit.
  * IN weights[channels][taps][CHANNEL_VECTORS * lanes], bias[CHANNEL_VECTORS * lanes]
  * OUT out[k * out_channel + row * out_row + pixel] */
-typedef void channel_tile_function(const void *panel, ptrdiff_t channel_stride, ptrdiff_t row_stride,
-                                   const int32_t *tap_offset, int channels, int taps, const void *weights,
-                                   const void *bias, void *out, ptrdiff_t out_channel, ptrdiff_t out_row,
-                                   int out_channels);
+typedef void channel_tile_function(const void *panel, ptrdiff_t channel_stride, ptrdiff_t row_stride, const tap *used,
+                                   int n_used, int channels, int taps, const void *weights, const void *bias, void *out,
+                                   ptrdiff_t out_channel, ptrdiff_t out_row, int out_channels);
 
 /* `pixels` consecutive outputs of as many channels as the function is for.
  * IN weights[channels][taps][width], bias[width]   OUT out[k * out_channel + pixel] */
-typedef void pixel_tile_function(const void *panel, ptrdiff_t channel_stride, const int32_t *tap_offset, int channels,
+typedef void pixel_tile_function(const void *panel, ptrdiff_t channel_stride, const tap *used, int n_used, int channels,
                                  int taps, const void *weights, const void *bias, void *out, ptrdiff_t out_channel,
                                  int pixels);
 
@@ -90,25 +95,42 @@ typedef void pixel_tile_function(const void *panel, ptrdiff_t channel_stride, co
 typedef void pack_weights_function(void *packed, const void *weights, ptrdiff_t row_stride, int rows, ptrdiff_t terms,
                                    int width);
 
+/* One position of Winograd's transform, for as many tiles as the function is for:
+ *     out[tile][k] = sum_c sum_d weights[c][d][k] x[c / lanes * depth + d][tile][c % lanes]
+ * with `group_stride` elements from one vector of channels to the next. */
+typedef void product_tile_function(const void *x, ptrdiff_t group_stride, int channels, int depth, const void *weights,
+                                   void *out);
+
 /* Winograd's F(m x m, 3x3), documented in winograd.h. */
 typedef struct {
     int tile; /* m */
-    void (*input)(const void *panel, const int32_t *tap_offset, void *transformed, ptrdiff_t stride, int tiles);
-    void (*weights)(const void *packed, void *transformed, ptrdiff_t channels, int width);
-    int (*output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out, ptrdiff_t out_row,
-                  int rows, int pixels);
-    void (*direct)(const void *panel, ptrdiff_t channel_stride, ptrdiff_t depth_stride, const int32_t *tap_offset,
-                   int channels, int depth, const void *weights, const void *bias, int row, int column, void *out);
+    void (*input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows, int tile_columns,
+                  void *lines, void *transformed, ptrdiff_t stride);
+    void (*weights)(const void *packed, void *transformed, ptrdiff_t stride, ptrdiff_t channels, int width);
+    int (*output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out, ptrdiff_t out_channel,
+                  ptrdiff_t out_row, int channels, int rows, int pixels);
 } winograd_kernels;
 
 /* row[i * n + r] = values[r * pitch + i] for r < n and i < pixels. */
 typedef void interleave_function(void *row, const void *values, ptrdiff_t pitch, int n, int pixels);
 
-/* Weight gradients, documented in gradient_tiles.h. */
+/* Weight gradients, documented in gradient_tiles.h and gradient_winograd.h. */
+typedef struct {
+    void (*gradients)(const void *dy, ptrdiff_t row_stride, int rows, int pixels, void *transformed, ptrdiff_t stride,
+                      int tiles);
+    int (*sums)(const void *sums, ptrdiff_t stride, int channels, int rows, void *gradient, ptrdiff_t row_stride,
+                int add);
+} gradient_winograd_kernels;
+
 typedef struct {
     void (*weight_tile[MAX_TILE_PIXELS + 1])(const void *dy, const void *panel, const int32_t *row_slot, int rows,
-                                             int pixels, const int32_t *offset, double *sums); /* [terms] */
-    void (*unpack_sums)(const double *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride);
+                                             int pixels, const int32_t *offset, void *sums, int add); /* [terms] */
+    int terms; /* of the products */
+    void (*products)(const void *dy, const void *x, int tiles, void *sums, int add);
+    void (*pack)(void *packed, const void *dy, ptrdiff_t row_stride, int rows, int pixels);
+    void (*unpack_sums)(const void *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride, int add);
+    void (*copy_sums)(const void *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride, int add);
+    const gradient_winograd_kernels *winograd[2]; /* m = 2, 4 */
 } gradient_kernels;
 
 typedef struct {
@@ -117,6 +139,7 @@ typedef struct {
     int pixel_vectors[4]; /* of a pixel tile of 1 << i channels; 0 where it would not fit the registers */
     channel_tile_function *channel_tile[3][MAX_TILE_PIXELS + 1]; /* [rows][pixels] */
     pixel_tile_function *pixel_tile[4][MAX_PIXEL_VECTORS + 1];   /* [log2 channels][vectors] */
+    product_tile_function *product_tile[MAX_TILE_PIXELS + 1];    /* [tiles]; NULL for integers */
     pack_weights_function *pack_weights;
     const winograd_kernels *winograd[2]; /* m = 2, 4; NULL for integers: not exact in them */
     const gradient_kernels *gradient;    /* NULL for integers */

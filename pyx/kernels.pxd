@@ -21,35 +21,51 @@ cdef extern from "kernels.h" nogil:
                                     int n_runs, const void *fill) noexcept
     ctypedef void store_row_function(char *target, Py_ssize_t stride, const void *values,
                                      Py_ssize_t length) noexcept
+    ctypedef struct tap:
+        int32_t slot, index
+
     ctypedef void channel_tile_function(const void *panel, Py_ssize_t channel_stride, Py_ssize_t row_stride,
-                                        const int32_t *tap_offset, int channels, int taps, const void *weights,
+                                        const tap *used, int n_used, int channels, int taps, const void *weights,
                                         const void *bias, void *out, Py_ssize_t out_channel, Py_ssize_t out_row,
                                         int out_channels) noexcept
-    ctypedef void pixel_tile_function(const void *panel, Py_ssize_t channel_stride, const int32_t *tap_offset,
+    ctypedef void pixel_tile_function(const void *panel, Py_ssize_t channel_stride, const tap *used, int n_used,
                                       int channels, int taps, const void *weights, const void *bias, void *out,
                                       Py_ssize_t out_channel, int pixels) noexcept
     ctypedef void pack_weights_function(void *packed, const void *weights, Py_ssize_t row_stride, int rows,
                                         Py_ssize_t terms, int width) noexcept
 
+    ctypedef void product_tile_function(const void *x, Py_ssize_t group_stride, int channels, int depth,
+                                        const void *weights, void *out) noexcept
+
     ctypedef struct winograd_kernels:
         int tile
-        void (*input)(const void *panel, const int32_t *tap_offset, void *transformed, Py_ssize_t stride,
-                      int tiles) noexcept nogil
-        void (*weights)(const void *packed, void *transformed, Py_ssize_t channels, int width) noexcept nogil
+        void (*input)(const void *panel, Py_ssize_t channel_stride, int channels, int row, int tile_rows,
+                      int tile_columns, void *lines, void *transformed, Py_ssize_t stride) noexcept nogil
+        void (*weights)(const void *packed, void *transformed, Py_ssize_t stride, Py_ssize_t channels,
+                        int width) noexcept nogil
         int (*output)(const void *products, Py_ssize_t stride, int tiles, const void *bias, void *out,
-                      Py_ssize_t out_row, int rows, int pixels) noexcept nogil
-        void (*direct)(const void *panel, Py_ssize_t channel_stride, Py_ssize_t depth_stride,
-                       const int32_t *tap_offset, int channels, int depth, const void *weights, const void *bias,
-                       int row, int column, void *out) noexcept nogil
+                      Py_ssize_t out_channel, Py_ssize_t out_row, int channels, int rows, int pixels) noexcept nogil
 
     ctypedef void interleave_function(void *row, const void *values, Py_ssize_t pitch, int n, int pixels) noexcept
     ctypedef void weight_tile_function(const void *dy, const void *panel, const int32_t *row_slot, int rows, int pixels,
-                                       const int32_t *offset, double *sums) noexcept
+                                       const int32_t *offset, void *sums, int add) noexcept
+    ctypedef void store_sums_function(const void *sums, int terms, int rows, void *gradient, Py_ssize_t row_stride,
+                                      int add) noexcept
+
+    ctypedef struct gradient_winograd_kernels:
+        void (*gradients)(const void *dy, Py_ssize_t row_stride, int rows, int pixels, void *transformed,
+                          Py_ssize_t stride, int tiles) noexcept nogil
+        int (*sums)(const void *sums, Py_ssize_t stride, int channels, int rows, void *gradient,
+                    Py_ssize_t row_stride, int add) noexcept nogil
 
     ctypedef struct gradient_kernels:
         weight_tile_function *weight_tile[15]
-        void (*unpack_sums)(const double *sums, int terms, int rows, void *gradient,
-                            Py_ssize_t row_stride) noexcept nogil
+        int terms
+        void (*products)(const void *dy, const void *x, int tiles, void *sums, int add) noexcept nogil
+        void (*pack)(void *packed, const void *dy, Py_ssize_t row_stride, int rows, int pixels) noexcept nogil
+        store_sums_function *unpack_sums
+        store_sums_function *copy_sums
+        const gradient_winograd_kernels *winograd[2]
 
     ctypedef struct element_kernels:
         int lanes
@@ -57,6 +73,7 @@ cdef extern from "kernels.h" nogil:
         int pixel_vectors[4]
         channel_tile_function *channel_tile[3][15]
         pixel_tile_function *pixel_tile[4][9]
+        product_tile_function *product_tile[15]
         pack_weights_function *pack_weights
         const winograd_kernels *winograd[2]
         const gradient_kernels *gradient

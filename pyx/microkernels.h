@@ -16,7 +16,7 @@
 INLINE int NAME(partial_channels)(int taps) { return taps < PARTIAL_TERMS ? PARTIAL_TERMS / taps : 1; }
 
 INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *panel, ptrdiff_t channel_stride,
-                               ptrdiff_t row_stride, const int32_t *tap_offset, int channels, int taps,
+                               ptrdiff_t row_stride, const tap *used, int n_used, int channels, int taps,
                                const ELEMENT *weights, const ELEMENT *bias, ELEMENT *out, ptrdiff_t out_channel,
                                ptrdiff_t out_row, int out_channels) {
     const int n = rows * pixels;
@@ -27,11 +27,11 @@ INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *
     for (int first = 0;; first += chunk) {
         const int last = first + chunk < channels ? first + chunk : channels;
         UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < n; i++) acc[v][i] = (vector){0};
-        for (int c = first; c < last; c++) {
+        for (int c = first; c < last; c++, weights += taps * CHANNELS) {
             const ELEMENT *plane = panel + c * channel_stride;
-            for (int t = 0; t < taps; t++, weights += CHANNELS) {
-                const ELEMENT *x = plane + tap_offset[t];
-                const vector w0 = vload(weights), w1 = vload(weights + LANES);
+            for (const tap *t = used; t < used + n_used; t++) {
+                const ELEMENT *x = plane + t->slot, *w = weights + t->index * CHANNELS;
+                const vector w0 = vload(w), w1 = vload(w + LANES);
                 UNROLL for (int i = 0; i < n; i++) {
                     const vector value = broadcast(x[i / pixels * row_stride + i % pixels]);
                     acc[0][i] += w0 * value;
@@ -63,7 +63,7 @@ INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *
 }
 
 INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *panel, ptrdiff_t channel_stride,
-                             const int32_t *tap_offset, int channels, int taps, const ELEMENT *weights,
+                             const tap *used, int n_used, int channels, int taps, const ELEMENT *weights,
                              const ELEMENT *bias, ELEMENT *out, ptrdiff_t out_channel, int pixels) {
     const int chunk = NAME(partial_channels)(taps);
     vector acc[8][MAX_PIXEL_VECTORS], total[8][MAX_PIXEL_VECTORS];
@@ -71,14 +71,14 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
     for (int first = 0;; first += chunk) {
         const int last = first + chunk < channels ? first + chunk : channels;
         UNROLL for (int k = 0; k < width; k++) UNROLL for (int i = 0; i < vectors; i++) acc[k][i] = (vector){0};
-        for (int c = first; c < last; c++) {
+        for (int c = first; c < last; c++, weights += taps * width) {
             const ELEMENT *plane = panel + c * channel_stride;
-            for (int t = 0; t < taps; t++, weights += width) {
-                const ELEMENT *p = plane + tap_offset[t];
+            for (const tap *t = used; t < used + n_used; t++) {
+                const ELEMENT *p = plane + t->slot, *weight = weights + t->index * width;
                 vector x[MAX_PIXEL_VECTORS];
                 UNROLL for (int i = 0; i < vectors; i++) x[i] = vload(p + i * LANES);
                 UNROLL for (int k = 0; k < width; k++) {
-                    const vector w = broadcast(weights[k]);
+                    const vector w = broadcast(weight[k]);
                     UNROLL for (int i = 0; i < vectors; i++) acc[k][i] += w * x[i];
                 }
             }
@@ -99,20 +99,63 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
     }
 }
 
+#if ELEMENT_FLOATS
+/* One position of a transform (winograd.h): lanes hold channels on both sides. */
+INLINE void NAME(product_tile)(const int pixels, const ELEMENT *x, ptrdiff_t group_stride, int channels, int depth,
+                               const ELEMENT *weights, ELEMENT *out) {
+    const int chunk = (NAME(partial_channels)(depth) + LANES - 1) / LANES * LANES;
+    vector acc[CHANNEL_VECTORS][TILE_PIXELS], total[CHANNEL_VECTORS][TILE_PIXELS];
+
+    for (int first = 0;; first += chunk) {
+        const int last = first + chunk < channels ? first + chunk : channels;
+        UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < pixels; i++) acc[v][i] =
+            (vector){0};
+        for (int group = first; group < last; group += LANES) {
+            const ELEMENT *lane = x + (ptrdiff_t)(group / LANES) * depth * group_stride;
+            const ELEMENT *end = lane + (last - group < LANES ? last - group : LANES);
+            for (; lane < end; lane++)
+                for (int d = 0; d < depth; d++, weights += CHANNELS) {
+                    const ELEMENT *value = lane + d * group_stride;
+                    const vector w0 = vload(weights), w1 = vload(weights + LANES);
+                    UNROLL for (int i = 0; i < pixels; i++) {
+                        const vector a = broadcast(value[i * LANES]);
+                        acc[0][i] += w0 * a;
+                        acc[1][i] += w1 * a;
+                    }
+                }
+        }
+        if (first > 0)
+            UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < pixels; i++) acc[v][i] +=
+                total[v][i];
+        if (last == channels)
+            break;
+        UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < pixels; i++) total[v][i] =
+            acc[v][i];
+    }
+    UNROLL for (int i = 0; i < pixels; i++) UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++)
+        vstore(out + i * CHANNELS + v * LANES, acc[v][i]);
+}
+#endif
+
 #define CHANNEL_TILE(rows, pixels)                                                                                     \
     static NOINLINE void NAME(channel_tile_##rows##_##pixels)(                                                         \
-        const void *panel, ptrdiff_t channel_stride, ptrdiff_t row_stride, const int32_t *tap_offset, int channels,    \
+        const void *panel, ptrdiff_t channel_stride, ptrdiff_t row_stride, const tap *used, int n_used, int channels,  \
         int taps, const void *weights, const void *bias, void *out, ptrdiff_t out_channel, ptrdiff_t out_row,          \
         int out_channels) {                                                                                            \
-        NAME(channel_tile)(rows, pixels, panel, channel_stride, row_stride, tap_offset, channels, taps, weights, bias, \
-                           out, out_channel, out_row, out_channels);                                                   \
+        NAME(channel_tile)(rows, pixels, panel, channel_stride, row_stride, used, n_used, channels, taps, weights,     \
+                           bias, out, out_channel, out_row, out_channels);                                             \
     }
 #define PIXEL_TILE(width, vectors)                                                                                     \
     static NOINLINE void NAME(pixel_tile_##width##_##vectors)(                                                         \
-        const void *panel, ptrdiff_t channel_stride, const int32_t *tap_offset, int channels, int taps,                \
+        const void *panel, ptrdiff_t channel_stride, const tap *used, int n_used, int channels, int taps,              \
         const void *weights, const void *bias, void *out, ptrdiff_t out_channel, int pixels) {                         \
-        NAME(pixel_tile)(width, vectors, panel, channel_stride, tap_offset, channels, taps, weights, bias, out,        \
+        NAME(pixel_tile)(width, vectors, panel, channel_stride, used, n_used, channels, taps, weights, bias, out,      \
                          out_channel, pixels);                                                                         \
+    }
+#define PRODUCT_TILE(pixels)                                                                                           \
+    static NOINLINE void NAME(product_tile_##pixels)(const void *x, ptrdiff_t group_stride, int channels, int depth,   \
+                                                     const void *weights, void *out) {                                 \
+        NAME(product_tile)(pixels, x, group_stride, channels, depth, weights, out);                                    \
     }
 /* Which tiles exist. */
 /* clang-format off */
@@ -121,6 +164,7 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
     F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) \
     F(1, 8) F(1, 9) F(1, 10) F(1, 11) F(1, 12) F(1, 13) F(1, 14) \
     F(2, 2) F(2, 3) F(2, 4) F(2, 5) F(2, 6) F(2, 7)
+#define EACH_PRODUCT_TILE(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14)
 #define EACH_PIXEL_TILE(F) \
     F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) \
     F(2, 1) F(2, 2) F(2, 3) F(2, 4) F(2, 5) F(2, 6) F(2, 7) F(2, 8) \
@@ -130,6 +174,7 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
 #else
 #define EACH_CHANNEL_TILE(F) \
     F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(2, 2) F(2, 3)
+#define EACH_PRODUCT_TILE(F) F(1) F(2) F(3) F(4) F(5) F(6)
 #define EACH_PIXEL_TILE(F) \
     F(1, 1) F(1, 2) F(1, 3) F(1, 4) F(1, 5) F(1, 6) F(1, 7) F(1, 8) \
     F(2, 1) F(2, 2) F(2, 3) F(2, 4) \
@@ -184,16 +229,29 @@ static void NAME(interleave_rows)(void *row, const void *values, ptrdiff_t pitch
 }
 
 #if ELEMENT_FLOATS
+EACH_PRODUCT_TILE(PRODUCT_TILE)
+#include "gradient_tiles.h"
 #define WINOGRAD_TILE 2
 #include "winograd.h"
 #undef WINOGRAD_TILE
 #define WINOGRAD_TILE 4
 #include "winograd.h"
 #undef WINOGRAD_TILE
-#include "gradient_tiles.h"
+#define PRODUCT_ENTRY(pixels) .product_tile[pixels] = NAME(product_tile_##pixels),
+#define PRODUCTS EACH_PRODUCT_TILE(PRODUCT_ENTRY)
 #define WINOGRAD {&NAME(winograd2), &NAME(winograd4)}
+static const gradient_kernels NAME(gradient) = {
+    .terms = GRADIENT_TERMS,
+    .weight_tile = {EACH_WEIGHT_TILE(WEIGHT_ENTRY)},
+    .products = NAME(gradient_products),
+    .pack = NAME(pack_gradients),
+    .unpack_sums = NAME(unpack_sums),
+    .copy_sums = NAME(copy_sums),
+    .winograd = {&NAME(gradient_winograd2), &NAME(gradient_winograd4)},
+};
 #define GRADIENT &NAME(gradient)
 #else
+#define PRODUCTS
 #define WINOGRAD {NULL, NULL}
 #define GRADIENT NULL
 #endif
@@ -208,10 +266,11 @@ static const element_kernels NAME(kernels) = {
     .lanes = LANES,
     .tile_pixels = TILE_PIXELS,
     .pixel_vectors = PIXEL_VECTORS,
-    EACH_CHANNEL_TILE(CHANNEL_ENTRY) EACH_PIXEL_TILE(PIXEL_ENTRY).pack_weights = NAME(pack_weights),
+    EACH_CHANNEL_TILE(CHANNEL_ENTRY) EACH_PIXEL_TILE(PIXEL_ENTRY) PRODUCTS.pack_weights = NAME(pack_weights),
     .winograd = WINOGRAD,
     .gradient = GRADIENT,
     .interleave_rows = NAME(interleave_rows),
 };
+#undef PRODUCTS
 #undef WINOGRAD
 #undef GRADIENT

@@ -3,7 +3,7 @@
 
 from libc.stdint cimport int32_t
 
-from kernels cimport element_kernels, load_row_function, store_row_function, winograd_kernels
+from kernels cimport element_kernels, load_row_function, store_row_function, tap, winograd_kernels
 from panel cimport PanelAxis
 
 
@@ -29,14 +29,15 @@ cdef struct Plan:
     int batch, groups
     int channels, filters       # of one group
     int taps
-    int32_t *tap_offset
-    PanelAxis axis[3]           # in tiles of outputs along H and W, if the algorithm has tiles
+    tap *tap                    # all of them
+    bint skips                  # taps that read padding alone are left out
+    PanelAxis axis[3]
+    int images                  # of a block; more than one only with tiles
     const winograd_kernels *winograd   # or NULL: direct
     int tile                    # outputs of a tile along H and W: 1, or Winograd's m
     bint corrected              # panels hold 0 for the fill; what the fill adds is added to the outputs
     unsigned char *outside[3]   # of each output along an axis: bit t, tap t reads the fill
     int inside[2]               # outputs along W from, to which no tap reads the fill
-    int out[3]                  # outputs
     Py_ssize_t plane            # slots of a panel in axes 1 and 2
     Py_ssize_t channel_stride   # slots from one channel of a panel to the next
     bint channel_lanes          # which register tile
@@ -50,7 +51,8 @@ cdef struct Plan:
     int shares                  # tasks that divide the output channels of one panel
     int threads
     bint direct                 # results are stored as they leave the registers
-    int lane_slots              # Winograd: slots of a block's tiles, with room for the lanes of the last
+    # Winograd, elements: from one vector of transformed channels to the next; from one position to the next
+    Py_ssize_t lane_group, transformed_stride, weight_stride, product_stride
     # byte offsets in a thread's workspace; its size
     Py_ssize_t scratch_at, source_at, runs_at, transformed_at, products_at, workspace
 

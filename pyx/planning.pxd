@@ -15,8 +15,8 @@ cdef enum:
     MACS_PER_THREAD = 250000    # below this a second thread costs more than it brings
     MACS_PER_TASK = 100000      # groups with less work are done several to a task
     TRANSFORMED_BYTES = 400 * 1024  # of a block's transformed inputs
-    TRANSFORM = 48              # cycles to transform a vector of 2x2 tiles, in or out
     BYTES_A_CYCLE = 16          # of weights, from the third-level cache
+    WORTH_SKIPPING = 10         # percent of the terms that lie in zero padding
 
 
 cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
@@ -27,6 +27,7 @@ cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
     channel tile: it must be transposed. At equal counts the channel tile is faster, because broadcasts
     never cross cache lines.
     """
+    plan.images, plan.tile, plan.winograd = 1, 1, NULL
     lanes, filters = plan.kernels.lanes, plan.filters
     out = plan.axis[2].out
     # Narrow planes: rows as one, if the slots between two rows are few.
@@ -45,8 +46,11 @@ cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
     left, pixel_cost = filters, 0.0
     while left:
         log2 = min(left.bit_length() - 1, widest)
-        vectors = max((out + between) // lanes, 1) if plan.flat else ceil_div(out, lanes)
-        tiles = ceil_div(vectors, plan.kernels.pixel_vectors[log2])
+        vectors = 1.0 * ceil_div(out, lanes)
+        tiles = 1.0 * ceil_div(ceil_div(out, lanes), plan.kernels.pixel_vectors[log2])
+        if plan.flat:
+            vectors = max(1.0 * (out + between) / lanes, 1.0)
+            tiles = vectors / plan.kernels.pixel_vectors[log2]
         size = (1 << log2) * vectors / tiles
         step = max(size / 2, ((1 << log2) + vectors / tiles) / 2, 4) + 1.5 * size / terms
         pixel_cost += 1.03 * tiles * step
@@ -62,24 +66,24 @@ cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
 cdef inline double winograd_cycles(const Plan *plan, int m):
     """Cycles for the outputs of one channel by F(m x m, 3x3), in the model above.
 
-    The products take a cycle for each tile and position, the transforms some for each vector of tiles;
-    the transformed weights are read from the third-level cache once a block.
+    At each position of a tile the products take a cycle for each register of output channels, the transforms
+    some for each vector of channels, in or out; the transformed weights are read from the third-level cache
+    once a block.
     """
-    rows, tiles = ceil_div(plan.out[1], m), ceil_div(plan.out[2], m)
-    positions = (m + 2) * (m + 2)
-    width = CHANNEL_VECTORS * plan.kernels.lanes
-    widths = ceil_div(plan.filters, width)
-    blocks = ceil_div(rows * tiles, block_tiles(plan, m))
-    weights = blocks * positions * widths * width * plan.itemsize / BYTES_A_CYCLE
-    transforms = TRANSFORM * positions / 16 * rows * ceil_div(tiles, plan.kernels.lanes)
-    return rows * positions * widths * tiles + weights + transforms * (1 + plan.filters / plan.channels)
+    lanes, terms = plan.kernels.lanes, plan.channels * plan.axis[0].kernel
+    tiles = ceil_div(plan.axis[1].out, m) * ceil_div(plan.axis[2].out, m)
+    width = ceil_div(plan.filters, CHANNEL_VECTORS * lanes) * CHANNEL_VECTORS * lanes
+    weights = width * terms * plan.itemsize / BYTES_A_CYCLE / block_tiles(plan, m)
+    products = width * terms / (CHANNEL_VECTORS * lanes)
+    transforms = (1.6 + 1.1 * m) * (ceil_div(terms, lanes) + ceil_div(plan.filters, lanes))
+    return (m + 2) * (m + 2) * tiles * (products + weights + transforms) / plan.channels
 
 
 cdef inline int block_tiles(const Plan *plan, int m):
     """Tiles of a block: enough for the register tile, few enough for the second-level cache."""
     terms = plan.channels * plan.axis[0].kernel
     tiles = TRANSFORMED_BYTES // ((m + 2) * (m + 2) * terms * plan.itemsize)
-    return min(max(tiles, plan.kernels.tile_pixels), 4 * plan.kernels.tile_pixels)
+    return min(max(tiles, 28), 56)
 
 
 cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
@@ -92,7 +96,7 @@ cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
     for a in range(1, 3):
         if plan.axis[a].kernel != 3 or plan.axis[a].stride != 1 or plan.axis[a].dilation != 1:
             return None
-    cycles = 0.9 * 9 * plan.out[1] * direct
+    cycles = 0.9 * 9 * plan.axis[0].kernel * plan.axis[1].out * direct
     for i in range(2 if fast and plan.axis[0].kernel <= 8 else 1):
         if winograd_cycles(plan, plan.kernels.winograd[i].tile) < cycles:
             cycles = winograd_cycles(plan, plan.kernels.winograd[i].tile)
@@ -101,12 +105,14 @@ cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
         return None
     plan.tile = plan.winograd.tile
     for a in range(1, 3):
-        plan.axis[a].out = <int>ceil_div(plan.out[a], plan.tile)
-        plan.axis[a].kernel, plan.axis[a].stride = plan.tile + 2, plan.tile
-        plan.axis[a].virtual = plan.tile * plan.axis[a].out + 2
+        plan.axis[a].virtual = <int>ceil_div(plan.axis[a].out, plan.tile) * plan.tile + 2
     tiles = block_tiles(plan, plan.tile)
-    columns = ceil_div(plan.axis[2].out, ceil_div(plan.axis[2].out, min(tiles, 28)))
-    panel_bytes(plan, (1, max(1, min(plan.axis[1].out, tiles // columns)), columns))
+    rows, columns = ceil_div(plan.axis[1].out, plan.tile), ceil_div(plan.axis[2].out, plan.tile)
+    columns = ceil_div(columns, ceil_div(columns, min(tiles, 28)))
+    parts = ceil_div(rows, max(1, tiles // columns))
+    if parts == 1 and plan.axis[0].out == 1 and columns * plan.tile >= plan.axis[2].out:
+        plan.images = max(1, min(plan.batch, tiles // (rows * columns)))
+    panel_bytes(plan, (1, ceil_div(rows, parts) * plan.tile, columns * plan.tile))
     width = CHANNEL_VECTORS * plan.kernels.lanes
     return [width] * ceil_div(plan.filters, width)
 
@@ -146,18 +152,26 @@ cdef inline void divide(Plan *plan, int threads):
     cdef double macs = <double>plan.batch * plan.groups * plan.filters * plan.channels * plan.taps
     cdef Py_ssize_t tasks
     for a in range(3):
-        macs *= plan.out[a]
+        macs *= plan.axis[a].out
     plan.threads = <int>max(1, min(threads, macs / MACS_PER_THREAD))
     blocks = plan.axis[0].blocks * plan.axis[1].blocks * plan.axis[2].blocks
-    plan.group_tasks = <int>max(1, min(plan.groups, macs / (<double>plan.batch * blocks * MACS_PER_TASK)))
-    tasks = <Py_ssize_t>plan.batch * plan.group_tasks * blocks
+    # more and smaller blocks while threads lack work; the bits of the result do not depend on it
+    while plan.threads > 1 and plan.images > 1 and ceil_div(plan.batch, plan.images) < 2 * plan.threads:
+        plan.images = <int>ceil_div(plan.batch, ceil_div(plan.batch, plan.images) + 1)
+    images = ceil_div(plan.batch, plan.images)
+    plan.group_tasks = <int>max(1, min(plan.groups, macs / (<double>images * blocks * MACS_PER_TASK)))
+    tasks = <Py_ssize_t>images * plan.group_tasks * blocks
     while plan.threads > 1 and tasks < 4 * plan.threads:
-        # smaller blocks along the longest of the outer axes; the bits of the result do not depend on it
         block = [plan.axis[a].block for a in range(3)]
         a = 0 if block[0] >= block[1] else 1
         if block[a] < 8:
             break
-        block[a] = ceil_div(plan.axis[a].out, (plan.axis[a].blocks + 1))
+        size = ceil_div(plan.axis[a].out, plan.axis[a].blocks + 1)
+        if a == 1:
+            size = ceil_div(size, plan.tile) * plan.tile
+        if size == block[a]:
+            break
+        block[a] = size
         tasks = tasks // plan.axis[a].blocks
         panel_bytes(plan, tuple(block))
         tasks *= plan.axis[a].blocks

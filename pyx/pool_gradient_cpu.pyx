@@ -73,6 +73,7 @@ cdef inline void gather_row(const Axis *axis, const floating *total, floating *d
     cdef int first = axis.first, last = axis.first + axis.count * axis.step
     cdef int taps = axis.start[first + 1] - axis.start[first] if axis.count else 0, more = 0
     cdef Py_ssize_t j
+    cdef floating zero = 0      # sums start from it, which makes -0.0 positive
     cdef const floating *a = total + axis.readers[axis.start[first]]
     cdef const floating *b = a
     cdef floating *to = dx + first
@@ -81,18 +82,18 @@ cdef inline void gather_row(const Axis *axis, const floating *total, floating *d
         b = total + axis.readers[axis.start[first + 1]]
     if axis.step == 1 and taps == 2:
         for j in range(axis.count):
-            to[j] = a[j] + a[j + 1]
+            to[j] = zero + a[j] + a[j - 1]
     elif axis.step == 1 and taps == 3:
         for j in range(axis.count):
-            to[j] = a[j] + a[j + 1] + a[j + 2]
+            to[j] = zero + a[j] + a[j - 1] + a[j - 2]
     elif axis.step == 2 and taps == 1 and more == 1:
         for j in range(axis.count):
-            to[2 * j] = a[j]
-            to[2 * j + 1] = b[j]
+            to[2 * j] = zero + a[j]
+            to[2 * j + 1] = zero + b[j]
     elif axis.step == 2 and taps == 2 and more == 1:
         for j in range(axis.count):
-            to[2 * j] = a[j] + a[j + 1]
-            to[2 * j + 1] = b[j]
+            to[2 * j] = zero + a[j] + a[j - 1]
+            to[2 * j + 1] = zero + b[j]
     else:
         first = last = axis.size
     gather(axis, total, dx, 0, first)
@@ -106,30 +107,44 @@ cdef inline void mean_plane(const Axis *axes, double divisor, bint count_pad, co
     cdef floating *total = work + <Py_ssize_t>RING * w.out
     cdef const floating *row
     cdef const floating *sum_ = total
+    cdef floating *line = total + w.out
     cdef int64_t number, first = -1
-    cdef int i, j, p, q, o, n
+    cdef int i, j, p, q, o, n, depths
     for o in range(RING):
         held[o] = -1
     for i in range(axes[0].size):
         for j in range(axes[1].size):
             n = 0
-            for p in range(axes[0].start[i], axes[0].start[i + 1]):
-                for q in range(axes[1].start[j], axes[1].start[j + 1]):
-                    number = <int64_t>axes[0].readers[p] * axes[1].out + axes[1].readers[q]
-                    if n == 1 and number != first and number % RING == first % RING:
+            for q in range(axes[1].start[j], axes[1].start[j + 1]):
+                depths = axes[0].start[i + 1] - axes[0].start[i]
+                if depths == 0:
+                    break
+                if n == 1:
+                    number = <int64_t>axes[0].readers[axes[0].start[i]] * axes[1].out + axes[1].readers[q]
+                    if depths > 1 or number != first and number % RING == first % RING:
                         memcpy(total, sum_, w.out * sizeof(floating))  # its place is taken next
                         sum_ = total
-                    row = divided(axes, axes[0].readers[p], axes[1].readers[q], divisor, count_pad, dy, work, held)
-                    n += 1
-                    if n == 1:
-                        sum_, first = row, number
-                    elif n == 2:
+                p = axes[0].start[i]
+                first = <int64_t>axes[0].readers[p] * axes[1].out + axes[1].readers[q]
+                row = divided(axes, axes[0].readers[p], axes[1].readers[q], divisor, count_pad, dy, work, held)
+                if depths > 1:
+                    memcpy(line, row, w.out * sizeof(floating))
+                    for p in range(axes[0].start[i] + 1, axes[0].start[i + 1]):
+                        row = divided(axes, axes[0].readers[p], axes[1].readers[q], divisor, count_pad, dy, work,
+                                      held)
                         for o in range(w.out):
-                            total[o] = sum_[o] + row[o]
-                        sum_ = total
-                    else:
-                        for o in range(w.out):
-                            total[o] += row[o]
+                            line[o] += row[o]
+                    row = line
+                n += 1
+                if n == 1:
+                    sum_ = row
+                elif n == 2:
+                    for o in range(w.out):
+                        total[o] = sum_[o] + row[o]
+                    sum_ = total
+                else:
+                    for o in range(w.out):
+                        total[o] += row[o]
             if n:
                 gather_row(w, sum_, dx)
             dx += w.size
@@ -151,10 +166,10 @@ cdef inline double padding_of(const Axis *axes, double divisor, bint count_pad, 
             exists, inputs = axes[0].exists[d] * axes[1].exists[h], axes[0].inputs[d] * axes[1].inputs[h]
             for o in range(first if exists == inputs else w.out):
                 total += ((exists * w.exists[o] - inputs * w.inputs[o])
-                          * (dy[o] / divisor_of(axes, d, h, o, divisor, count_pad)))
+                          * (dy[o] / <floating>divisor_of(axes, d, h, o, divisor, count_pad)))
             for o in range(last if exists == inputs else w.out, w.out):
                 total += ((exists * w.exists[o] - inputs * w.inputs[o])
-                          * (dy[o] / divisor_of(axes, d, h, o, divisor, count_pad)))
+                          * (dy[o] / <floating>divisor_of(axes, d, h, o, divisor, count_pad)))
             dy += w.out
     return total
 
@@ -163,7 +178,7 @@ def spread_means(tables, double divisor, bint count_pad, bint padded, const floa
                  double[::1] padding, floating[:, ::1] work, int64_t[:, ::1] held):
     """dx = the adjoint of averaging, plane by plane; padding[plane]: what falls on the padding, if `padded`.
 
-    `tables`: for D, H and W what Axis has. For each thread `work` has room for RING rows of outputs and one
+    `tables`: for D, H and W what Axis has. For each thread `work` has room for RING rows of outputs and two
     more, `held` for RING numbers.
     """
     cdef Axis axes[3]

@@ -19,6 +19,7 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+from gather cimport fill_panel, locate
 from index_map cimport CONSTANT, source_index
 from kernels cimport *
 from panel cimport *
@@ -104,7 +105,7 @@ cdef void transpose_block(const Plan *plan, const Transposed *t, const Call *cal
                             row = 0
                             while row < rows:
                                 count = row_step if row + row_step <= rows else 1
-                                tile_row(&t.phase[p], &part, group, block,
+                                tile_row(&t.phase[p], &part, group, block, first, 0, 0,
                                          panel + <Py_ssize_t>row * plan.axis[2].slots * plan.itemsize,
                                          count, size[2],
                                          scratch + (<Py_ssize_t>r * rows + row) * size[2] * plan.itemsize,
@@ -132,7 +133,7 @@ cdef void transpose_task(const Plan *plan, const Transposed *t, const Call *call
     n_runs = locate(plan, first, workspace)
     for group in range(even_start(index, plan.group_tasks, plan.groups),
                        even_start(index + 1, plan.group_tasks, plan.groups)):
-        fill_panel(plan, call, image, group, n_runs, workspace)
+        fill_panel(plan, call, image, group * plan.channels, plan.channels, n_runs, workspace)
         transpose_block(plan, t, call, image, group, first, size, even_start(share, plan.shares, plan.n_blocks),
                         even_start(share + 1, plan.shares, plan.n_blocks), workspace)
 
@@ -217,7 +218,6 @@ cdef class TransposePlan:
             plan.axis[a].out = axis.out
             plan.axis[a].kernel, plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, 1, axis.dilation
             plan.axis[a].virtual = axis.out - 1 + axis.extent
-            plan.out[a] = axis.out
             t.step[a], t.length[a], taps = axis.phases
             plan.taps *= len(taps)
         _, self.order = choose_tile(plan, False)
@@ -245,14 +245,14 @@ cdef class TransposePlan:
         plan.runs_at = ceil_div(plan.source_at + slots * sizeof(int32_t), 64) * 64
         plan.workspace = ceil_div(plan.runs_at + plan.axis[2].slots * sizeof(panel_run), 4096) * 4096 + 64
         self.workspace = plan.workspace
-        entries = plan.taps + 2 * plan.n_blocks + sum(plan.axis[a].virtual for a in range(3))
+        entries = 2 * plan.taps + 2 * plan.n_blocks + sum(plan.axis[a].virtual for a in range(3))
         self.memory = calloc(1, n_phases * (sizeof(Plan) + sizeof(Py_ssize_t)) + entries * sizeof(int32_t))
         if self.memory == NULL:
             raise MemoryError("implicitpad: tables of a transposed convolution")
         t.phase = <Plan *>self.memory
         t.weights_at = <Py_ssize_t *>(t.phase + n_phases)
         memory = <int32_t *>(t.weights_at + n_phases)
-        plan.tap_offset, memory = memory, memory + plan.taps
+        plan.tap, memory = <tap *>memory, memory + 2 * plan.taps
         plan.first, memory = memory, memory + plan.n_blocks
         plan.width, memory = memory, memory + plan.n_blocks
         for b in range(plan.n_blocks):
@@ -268,12 +268,13 @@ cdef class TransposePlan:
         for b, residue in enumerate(product(*[range(t.step[a]) for a in range(3)])):
             phase = &t.phase[b]
             phase[0] = plan[0]
-            phase.tap_offset = plan.tap_offset + <int>len(self.order)
+            phase.tap = plan.tap + <int>len(self.order)
             phase.taps = 0
             t.weights_at[b] = plan.groups * plan.group_bias * plan.channels * <Py_ssize_t>len(self.order)
             for index in product(*[[k for k in range(len(taps[a])) if taps[a][k][0] == residue[a]]
                                    for a in range(3)]):
-                phase.tap_offset[phase.taps] = <int32_t>(
+                phase.tap[phase.taps].index = phase.taps
+                phase.tap[phase.taps].slot = <int32_t>(
                     tap_slot(&plan.axis[0], taps[0][index[0]][1]) * plan.plane
                     + tap_slot(&plan.axis[1], taps[1][index[1]][1]) * plan.axis[2].slots
                     + tap_slot(&plan.axis[2], taps[2][index[2]][1]))

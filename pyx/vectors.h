@@ -2,7 +2,7 @@
  * that have none. Included once per instruction set and element type by microkernels.h.
  *
  * needs  ELEMENT, ELEMENT_SIZE, VECTOR_BYTES (a literal)
- * gives  LANES, vector, vload, vstore, store_first, broadcast, transpose, interleave
+ * gives  LANES, vector, vload, vstore, load_first, store_first, broadcast, transpose, interleave
  */
 #undef LANES
 #if VECTOR_BYTES == 0
@@ -20,6 +20,7 @@
 #define vector NAME(vector)
 #define vload NAME(vload)
 #define vstore NAME(vstore)
+#define load_first NAME(load_first)
 #define store_first NAME(store_first)
 #define broadcast NAME(broadcast)
 #define transpose NAME(transpose)
@@ -110,5 +111,20 @@ INLINE void store_first(ELEMENT *p, vector v, int n) {
         vstore(p, v);
     else
         memcpy(p, &v, (size_t)n * sizeof(ELEMENT));
+#endif
+}
+
+/* The first n elements, 0 < n <= LANES, and zeros. */
+INLINE vector load_first(const ELEMENT *p, int n) {
+#if defined(__AVX512F__) && LANES > 1
+#if ELEMENT_SIZE == 4
+    return (vector)_mm512_maskz_loadu_epi32((__mmask16)((1u << n) - 1), p);
+#else
+    return (vector)_mm512_maskz_loadu_epi64((__mmask8)((1u << n) - 1), p);
+#endif
+#else
+    vector v = (vector){0};
+    memcpy(&v, p, (size_t)n * sizeof(ELEMENT));
+    return v;
 #endif
 }

@@ -9,8 +9,9 @@
  *        a quarter of that of the customary 0, +-1, +-2, infinity.
  *
  * Summed over the input channels, the elementwise products are matrix products, one for each position xi
- * of the transform, which the channel tile of microkernels.h computes. Lanes are tiles: the panel's
- * layout for stride m and kernel m + 2 puts tap (a, b) of neighbouring tiles side by side.
+ * of the transform (product_tile). Lanes are channels throughout, so that no width of a plane leaves lanes
+ * idle: inputs are transposed once on their way in, and outputs, which are fewer than products, on their
+ * way out.
  *
  * Included for each m, once per instruction set and floating element type. Needs WINOGRAD_TILE (m).
  * The matrices are derived in spec/winograd.py.
@@ -81,29 +82,40 @@ INLINE void TILED(transform_output)(const vector *m, vector *y, int s) {
     y[2 * s] = NUMBER(PP) * even_p + NUMBER(QQ) * even_q;
     y[3 * s] = NUMBER(P * PP) * odd_p + NUMBER(Q * QQ) * odd_q + m[5 * s];
 }
-#undef P
-#undef Q
-#undef PP
-#undef QQ
 #endif
 
-/* IN  panel at the row's first tile, tap_offset[POSITIONS]   OUT transformed[xi * stride + tile]
- * Writes whole vectors: up to LANES - 1 elements past the row, which the next row overwrites. */
-static void TILED(winograd_input)(const void *panel, const int32_t *tap_offset, void *transformed, ptrdiff_t stride,
-                                  int tiles) {
+/* IN  `channels` <= LANES rows of a panel, with `row` slots from one line of the plane to the next
+ *     lines: scratch, a vector for each slot of `tile_rows` rows of tiles, rounded up to whole vectors
+ * OUT transformed[xi * stride + tile * LANES + channel]; missing channels are 0 */
+static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
+                                  int tile_columns, void *lines, void *transformed, ptrdiff_t stride) {
+    enum { M = WINOGRAD_TILE };
     const ELEMENT *x = panel;
-    ELEMENT *v = transformed;
-    for (int t = 0; t < tiles; t += LANES) {
-        vector d[POSITIONS];
-        UNROLL for (int i = 0; i < POSITIONS; i++) d[i] = vload(x + tap_offset[i] + t);
-        UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + i, INPUTS);
-        UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + INPUTS * i, 1);
-        UNROLL for (int i = 0; i < POSITIONS; i++) vstore(v + i * stride + t, d[i]);
+    ELEMENT *line = lines, *v = transformed;
+    for (int slot = 0; slot < (M * tile_rows + 2) * row; slot += LANES) {
+        vector square[LANES];
+        if (channels == LANES)
+            UNROLL for (int c = 0; c < LANES; c++) square[c] = vload(x + c * channel_stride + slot);
+        else
+            for (int c = 0; c < LANES; c++)
+                square[c] = c < channels ? vload(x + c * channel_stride + slot) : (vector){0};
+        transpose(square);
+        UNROLL for (int i = 0; i < LANES; i++) vstore(line + (slot + i) * LANES, square[i]);
     }
+    for (int r = 0; r < tile_rows; r++)
+        for (int c = 0; c < tile_columns; c++, v += LANES) {
+            const ELEMENT *tile = line + (ptrdiff_t)M * (r * row + c) * LANES;
+            vector d[POSITIONS];
+            UNROLL for (int i = 0; i < POSITIONS; i++) d[i] = vload(tile + (i / INPUTS * row + i % INPUTS) * LANES);
+            UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + i, INPUTS);
+            UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + INPUTS * i, 1);
+            UNROLL for (int i = 0; i < POSITIONS; i++) vstore(v + i * stride, d[i]);
+        }
 }
 
-/* IN packed[channels][9][width]   OUT transformed[xi][channels][width] */
-static void TILED(winograd_weights)(const void *packed, void *transformed, ptrdiff_t channels, int width) {
+/* IN packed[channels][9][width]   OUT transformed[xi * stride + channel * width + k] */
+static void TILED(winograd_weights)(const void *packed, void *transformed, ptrdiff_t stride, ptrdiff_t channels,
+                                    int width) {
     const ELEMENT *w = packed;
     ELEMENT *u = transformed;
     for (ptrdiff_t c = 0; c < channels; c++)
@@ -112,42 +124,52 @@ static void TILED(winograd_weights)(const void *packed, void *transformed, ptrdi
             UNROLL for (int i = 0; i < 9; i++) g[i] = vload(w + (c * 9 + i) * width + k);
             UNROLL for (int i = 0; i < 3; i++) TILED(transform_weights)(g + i, rows + i, 3);
             UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_weights)(rows + 3 * i, out + INPUTS * i, 1);
-            UNROLL for (int i = 0; i < POSITIONS; i++) vstore(u + (i * channels + c) * width + k, out[i]);
+            UNROLL for (int i = 0; i < POSITIONS; i++) vstore(u + i * stride + c * width + k, out[i]);
         }
 }
 
-/* IN  products[xi * stride + tile] of one output channel, its bias
- * OUT out[row * out_row + pixel] for the first `rows` <= m rows and `pixels` <= m * tiles pixels
+/* One row of tiles of a block of output channels.
+ * IN  products[xi * stride + tile * CHANNELS + k], bias[CHANNELS]
+ * OUT out[k * out_channel + row * out_row + pixel] for the first `channels` <= CHANNELS, `rows` <= m rows and
+ *     `pixels` <= m * tiles pixels
  * Returns whether some output may be infinite or NaN: the caller then looks closer. */
 static int TILED(winograd_output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out,
-                                  ptrdiff_t out_row, int rows, int pixels) {
-    enum { M = WINOGRAD_TILE };
-    const ELEMENT *m = products;
-    const vector b = broadcast(*(const ELEMENT *)bias);
+                                  ptrdiff_t out_channel, ptrdiff_t out_row, int channels, int rows, int pixels) {
+    enum { M = WINOGRAD_TILE, GROUP = LANES > M ? LANES / M : 1, WIDTH = GROUP * M };
     vector suspect = (vector){0};
-    for (int t = 0; t < tiles; t += LANES) {
-        vector p[POSITIONS], half[M * INPUTS], y[M * M];
-        UNROLL for (int i = 0; i < POSITIONS; i++) p[i] = vload(m + i * stride + t);
-        UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_output)(p + i, half + i, INPUTS);
-        UNROLL for (int i = 0; i < M; i++) TILED(transform_output)(half + INPUTS * i, y + M * i, 1);
-        UNROLL for (int r = 0; r < M; r++) {
-            vector line[M];
-            UNROLL for (int c = 0; c < M; c++) {
-                line[c] = y[M * r + c] + b;
-                suspect += line[c] - line[c];
+    vector lines[M][WIDTH];
+    if (tiles % GROUP)
+        memset(lines, 0, sizeof lines); /* pixels past the last tile are transposed too */
+    for (int first = 0; first < channels; first += LANES) {
+        const ELEMENT *m = (const ELEMENT *)products + first;
+        const vector b = vload((const ELEMENT *)bias + first);
+        const int count = channels - first < LANES ? channels - first : LANES;
+        for (int t = 0; t < tiles; t += GROUP) {
+            for (int g = 0; g < GROUP && t + g < tiles; g++) {
+                vector p[POSITIONS], half[M * INPUTS], y[M * M];
+                UNROLL for (int i = 0; i < POSITIONS; i++) p[i] = vload(m + i * stride + (t + g) * CHANNELS);
+                UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_output)(p + i, half + i, INPUTS);
+                UNROLL for (int i = 0; i < M; i++) TILED(transform_output)(half + INPUTS * i, y + M * i, 1);
+                UNROLL for (int i = 0; i < M * M; i++) {
+                    y[i] += b;
+                    suspect += y[i] - y[i];
+                    lines[i / M][g * M + i % M] = y[i];
+                }
             }
-            if (r >= rows)
-                continue;
-            interleave(&line[0], &line[M / 2]); /* lanes are tiles: zip their columns */
-            if (M == 4) {
-                interleave(&line[1], &line[3]);
-                interleave(&line[0], &line[1]);
-                interleave(&line[2], &line[3]);
-            }
-            UNROLL for (int c = 0; c < M; c++) {
-                const int at = M * t + c * LANES, left = pixels - at;
-                if (left > 0)
-                    store_first((ELEMENT *)out + r * out_row + at, line[c], left < LANES ? left : LANES);
+            for (int r = 0; r < rows; r++) {
+                ELEMENT *line = (ELEMENT *)out + first * out_channel + r * out_row;
+                for (int i = 0; i < WIDTH && M * t + i < pixels; i += LANES) {
+                    const int left = pixels - M * t - i;
+                    ELEMENT *to = line + M * t + i;
+                    vector square[LANES];
+                    UNROLL for (int k = 0; k < LANES; k++) square[k] = lines[r][i + k];
+                    transpose(square);
+                    if (count == LANES && left >= LANES)
+                        UNROLL for (int k = 0; k < LANES; k++) vstore(to + k * out_channel, square[k]);
+                    else
+                        for (int k = 0; k < count; k++)
+                            store_first(to + k * out_channel, square[k], left < LANES ? left : LANES);
+                }
             }
         }
     }
@@ -159,33 +181,19 @@ static int TILED(winograd_output)(const void *products, ptrdiff_t stride, int ti
     return 0;
 }
 
-/* One output computed directly, for tiles whose transform overflowed or met infinities.
- * IN panel at the tile, tap_offset[POSITIONS], weights[channels][depth][9]; `row`, `column`: in the tile */
-static void TILED(winograd_direct)(const void *panel, ptrdiff_t channel_stride, ptrdiff_t depth_stride,
-                                   const int32_t *tap_offset, int channels, int depth, const void *weights,
-                                   const void *bias, int row, int column, void *out) {
-    const ELEMENT *w = weights;
-    ELEMENT total = 0;
-    for (int c = 0; c < channels; c++) {
-        ELEMENT sum = 0;
-        for (int d = 0; d < depth; d++, w += 9) {
-            const ELEMENT *x = (const ELEMENT *)panel + c * channel_stride + d * depth_stride;
-            for (int i = 0; i < 9; i++)
-                sum += w[i] * x[tap_offset[(row + i / 3) * INPUTS + column + i % 3]];
-        }
-        total += sum;
-    }
-    *(ELEMENT *)out = total + *(const ELEMENT *)bias;
-}
-
 static const winograd_kernels TILED(winograd) = {
     .tile = WINOGRAD_TILE,
     .input = TILED(winograd_input),
     .weights = TILED(winograd_weights),
     .output = TILED(winograd_output),
-    .direct = TILED(winograd_direct),
 };
+
+#include "gradient_winograd.h"
 
 #undef INPUTS
 #undef POSITIONS
 #undef NUMBER
+#undef P
+#undef Q
+#undef PP
+#undef QQ

@@ -1,16 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """One block by Winograd's F(m x m, 3x3): outputs in tiles of m x m.
 
-The panel is that of a kernel of m + 2 taps with stride m. Its taps are transformed (winograd.h), the
-channel tile multiplies them, and the products are transformed into outputs. Depth taps are more channels.
+A vector of channels at a time is gathered and transformed (winograd.h); matrix products over the channels,
+one for each position of the transform, follow; their results are transformed into outputs. Depth taps are
+more channels. Small planes of a batch share a block, so that transformed weights are read once for all.
 
 With m = 4 a value in the padding would reach outputs that do not see it, multiplied by rounding errors:
 panels then hold 0 for the fill, and each output adds what the fill is multiplied with, the sum of its taps
 that lie outside.
 """
 
-from libc.stdint cimport int32_t
-
+from gather cimport fill_panel
+from panel cimport ceil_div
 from plan cimport Call, Plan, even_start
 
 
@@ -20,23 +21,25 @@ cdef inline void add_fill(const Plan *plan, const Call *call, int filter, int de
     cdef const double *sums = call.fill_sums + <Py_ssize_t>filter * plan.taps
     cdef const unsigned char *outside = plan.outside[2] + column
     cdef int rows_out = plan.outside[1][row], depth_out = plan.outside[0][depth]
-    cdef int d, h, w, bits, p = 0, first = plan.inside[0] - column, last = plan.inside[1] - column
+    cdef int d, h, w, bits, known = 0, p = 0, first = plan.inside[0] - column, last = plan.inside[1] - column
     cdef double added[8]
-    for bits in range(8):
-        added[bits] = 0
-        for d in range(plan.taps // 9):
-            for h in range(3):
-                for w in range(3):
-                    if depth_out >> d & 1 or rows_out >> h & 1 or bits >> w & 1:
-                        added[bits] += sums[(d * 3 + h) * 3 + w]
     while p < pixels:
         if first <= p < last and not rows_out and not depth_out:  # nothing to add until the right border
             p = last
             continue
+        bits = outside[p]
+        if not known >> bits & 1:
+            known |= 1 << bits
+            added[bits] = 0
+            for d in range(plan.taps // 9):
+                for h in range(3):
+                    for w in range(3):
+                        if depth_out >> d & 1 or rows_out >> h & 1 or bits >> w & 1:
+                            added[bits] += sums[(d * 3 + h) * 3 + w]
         if plan.itemsize == 4:
-            (<float *>out)[p] += <float>added[outside[p]]
+            (<float *>out)[p] += <float>added[bits]
         else:
-            (<double *>out)[p] += added[outside[p]]
+            (<double *>out)[p] += added[bits]
         p += 1
 
 
@@ -47,12 +50,12 @@ cdef inline void repair(const Plan *plan, const Call *call, int filter, const ch
     An infinity that a window does not see, or an overflow of the transform, must not show in its output;
     and which tiles are recomputed depends on their own values alone.
     """
-    cdef int t, r, c, first, last, item = plan.itemsize
+    cdef int r, c, first = 0, last, item = plan.itemsize
+    cdef const char *weights = call.terms + <Py_ssize_t>filter * plan.channels * plan.taps * item
     cdef bint finite
     cdef char *value
     cdef double d
-    for t in range((pixels + plan.tile - 1) // plan.tile):
-        first = plan.tile * t
+    while first < pixels:
         last = first + plan.tile if first + plan.tile < pixels else pixels
         finite = True
         for r in range(rows):
@@ -60,74 +63,89 @@ cdef inline void repair(const Plan *plan, const Call *call, int filter, const ch
                 value = out + (r * out_row + c) * item
                 d = (<float *>value)[0] if item == 4 else (<double *>value)[0]
                 finite = finite and d - d == 0
-        if finite:
-            continue
-        for r in range(rows):
-            for c in range(first, last):
-                plan.winograd.direct(
-                    panel + t * item, plan.channel_stride, plan.plane, plan.tap_offset, plan.channels,
-                    plan.axis[0].kernel, call.terms + <Py_ssize_t>filter * plan.channels * plan.taps * item, bias,
-                    r, c - first, out + (r * out_row + c) * item)
+        for r in range(0 if finite else rows):
+            for c in range(first, last):  # a row of a tile may be wider than a vector
+                plan.kernels.pixel_tile[0][1](
+                    panel + (<Py_ssize_t>r * plan.axis[2].slots + c) * item, plan.channel_stride, plan.tap,
+                    plan.taps, plan.channels, plan.taps, weights, bias, out + (r * out_row + c) * item, 0, 1)
+        first = last
+
+
+cdef inline void transform_inputs(const Plan *plan, const Call *call, int image, int group, int rows, int columns,
+                                  char *transformed, int n_runs, char *workspace) noexcept nogil:
+    cdef int lanes = plan.kernels.lanes, item = plan.itemsize, depth = plan.axis[0].kernel, first = 0, channels, d
+    while first < plan.channels:
+        channels = plan.channels - first if plan.channels - first < lanes else lanes
+        fill_panel(plan, call, image, group * plan.channels + first, channels, n_runs, workspace)
+        for d in range(depth):
+            plan.winograd.input(workspace + d * plan.plane * item, plan.channel_stride, channels, plan.axis[2].slots,
+                                rows, columns, workspace + plan.scratch_at, transformed, plan.transformed_stride)
+            transformed += plan.lane_group * item
+        first += lanes
+
+
+cdef inline void multiply(const Plan *plan, const char *transformed, const char *weights, int tiles,
+                          char *products) noexcept nogil:
+    """The products of one block of output channels at all positions."""
+    cdef int item = plan.itemsize, lanes = plan.kernels.lanes, positions = (plan.tile + 2) * (plan.tile + 2)
+    cdef int parts = (tiles + plan.kernels.tile_pixels - 1) // plan.kernels.tile_pixels, xi, part, at
+    for xi in range(positions):
+        for part in range(parts):
+            at = even_start(part, parts, tiles)
+            plan.kernels.product_tile[even_start(part + 1, parts, tiles) - at](
+                transformed + (xi * plan.transformed_stride + at * lanes) * item, plan.lane_group, plan.channels,
+                plan.axis[0].kernel, weights + xi * plan.weight_stride * item,
+                products + (xi * plan.product_stride + at * plan.width[0]) * item)
 
 
 cdef inline void winograd_block(const Plan *plan, const Call *call, int image, int group, const int *first,
-                                const int *size, int block_from, int block_to, char *workspace) noexcept nogil:
-    cdef int item = plan.itemsize, depth = plan.axis[0].kernel, terms = plan.channels * depth, m = plan.tile
-    cdef int positions = (m + 2) * (m + 2), row = m * first[1], column = m * first[2]
-    cdef int tiles = size[1] * size[2], groups, g, at, c, d, h, block, k, xi, count, rows, pixels, filter
-    cdef int32_t no_offset = 0
-    cdef Py_ssize_t stride = <Py_ssize_t>terms * plan.lane_slots, out_row
+                                const int *size, int block_from, int block_to, int n_runs,
+                                char *workspace) noexcept nogil:
+    cdef int item = plan.itemsize, m = plan.tile, width = plan.width[0]
+    cdef int tile_rows = <int>ceil_div(size[1], m), columns = <int>ceil_div(size[2], m), tiles = tile_rows * columns
+    cdef int images = plan.batch - image if plan.batch - image < plan.images else plan.images
+    cdef int block, count, n, h, k, d, rows, filter, gathered = -1
+    cdef Py_ssize_t out_channel, out_row
     cdef char *transformed = workspace + plan.transformed_at
     cdef char *products = workspace + plan.products_at
-    cdef const char *panel
-    cdef const char *weights
     cdef const char *bias
     cdef char *out
     cdef char *y
-    for c in range(plan.channels):
-        for d in range(depth):
-            for h in range(size[1]):
-                plan.winograd.input(
-                    workspace + (c * plan.channel_stride + d * plan.plane
-                                 + <Py_ssize_t>h * plan.axis[2].slots) * item,
-                    plan.tap_offset,
-                    transformed + (<Py_ssize_t>(c * depth + d) * plan.lane_slots + h * size[2]) * item, stride, size[2])
-    groups = (tiles + plan.kernels.tile_pixels - 1) // plan.kernels.tile_pixels
-    pixels = plan.out[2] - column
-    if pixels > m * size[2]:
-        pixels = m * size[2]
+    for n in range(images):
+        transform_inputs(plan, call, image + n, group, tile_rows, columns,
+                         transformed + n * tiles * plan.kernels.lanes * item, n_runs, workspace)
     for block in range(block_from, block_to):
-        count = plan.filters - plan.first[block]
-        if count > plan.width[block]:
-            count = plan.width[block]
-        weights = call.weights + (group * plan.group_weights
-                                  + <Py_ssize_t>plan.first[block] * terms * positions) * item
-        for xi in range(positions):
-            for g in range(groups):
-                at = even_start(g, groups, tiles)
-                plan.kernels.channel_tile[1][even_start(g + 1, groups, tiles) - at](
-                    transformed + (xi * stride + at) * item, plan.lane_slots, 0, &no_offset, terms, 1,
-                    weights + <Py_ssize_t>xi * terms * plan.width[block] * item, call.no_bias,
-                    products + (<Py_ssize_t>xi * plan.width[block] * plan.lane_slots + at) * item, plan.lane_slots, 0,
-                    count)
-        for k in range(count):
-            filter = group * plan.filters + plan.first[block] + k
-            bias = call.bias + (<Py_ssize_t>group * plan.group_bias + plan.first[block] + k) * item
-            for h in range(size[1]):
-                rows = plan.out[1] - row - m * h
-                if rows > m:
-                    rows = m
-                y = (call.y + image * call.y_stride[0] + filter * call.y_stride[1] + first[0] * call.y_stride[2]
-                     + (row + m * h) * call.y_stride[3] + column * call.y_stride[4])
-                out, out_row = y, call.y_stride[3] // item
+        count = plan.filters - plan.first[block] if plan.filters - plan.first[block] < width else width
+        multiply(plan, transformed,
+                 call.weights + (group * plan.group_weights
+                                 + block * (m + 2) * (m + 2) * plan.weight_stride) * item,
+                 images * tiles, products)
+        filter = group * plan.filters + plan.first[block]
+        bias = call.bias + (<Py_ssize_t>group * plan.group_bias + plan.first[block]) * item
+        for n in range(images):
+            for h in range(tile_rows):
+                rows = size[1] - m * h if size[1] - m * h < m else m
+                y = (call.y + (image + n) * call.y_stride[0] + filter * call.y_stride[1] + first[0] * call.y_stride[2]
+                     + (first[1] + m * h) * call.y_stride[3] + first[2] * call.y_stride[4])
+                out, out_channel, out_row = y, call.y_stride[1] // item, call.y_stride[3] // item
                 if not plan.direct:
-                    out, out_row = workspace + plan.scratch_at, pixels
-                if plan.winograd.output(
-                        products + (<Py_ssize_t>k * plan.lane_slots + h * size[2]) * item,
-                        <Py_ssize_t>plan.width[block] * plan.lane_slots, size[2], bias, out, out_row, rows, pixels):
-                    panel = workspace + <Py_ssize_t>h * plan.axis[2].slots * item
-                    repair(plan, call, filter, panel, bias, out, out_row, rows, pixels)
-                for d in range(rows if call.fill_sums != NULL else 0):
-                    add_fill(plan, call, filter, first[0], row + m * h + d, column, out + d * out_row * item, pixels)
-                for d in range(0 if plan.direct else rows):
-                    plan.store_row(y + d * call.y_stride[3], call.y_stride[4], out + d * out_row * item, pixels)
+                    out, out_channel, out_row = workspace + plan.scratch_at, m * size[2], size[2]
+                if plan.winograd.output(products + (n * tiles + h * columns) * <Py_ssize_t>width * item,
+                                        plan.product_stride, columns, bias, out, out_channel, out_row, count, rows,
+                                        size[2]):
+                    if gathered != n:
+                        gathered = n
+                        fill_panel(plan, call, image + n, group * plan.channels, plan.channels, n_runs, workspace)
+                    for k in range(count):
+                        repair(plan, call, filter + k, workspace + <Py_ssize_t>m * h * plan.axis[2].slots * item,
+                               bias + k * item, out + k * out_channel * item, out_row, rows, size[2])
+                if call.fill_sums == NULL and plan.direct:
+                    continue
+                for k in range(count):
+                    for d in range(rows):
+                        if call.fill_sums != NULL:
+                            add_fill(plan, call, filter + k, first[0], first[1] + m * h + d, first[2],
+                                     out + (k * out_channel + d * out_row) * item, size[2])
+                        if not plan.direct:
+                            plan.store_row(y + k * call.y_stride[1] + d * call.y_stride[3], call.y_stride[4],
+                                           out + (k * out_channel + d * out_row) * item, size[2])

@@ -126,6 +126,21 @@ def test_the_same_bits_for_any_number_of_threads(mode):
             assert_identical(value, want)
 
 
+@pytest.mark.parametrize(("channels", "filters"), [(3, 40), (40, 3)])
+def test_windows_of_one_element(instruction_set, threads, channels, filters):
+    """Operands change places where that packs less."""
+    x, g = (
+        numbers(1, (3, 2 * channels, 9, 31), "float64"),
+        numbers(2, (3, 2 * filters, 9, 31), "float64"),
+    )
+    w = np.zeros((2 * filters, channels, 1, 1))
+    got = ip.conv2d_backward(g, x, w, groups=2, needs=["weight"]).weight[..., 0, 0]
+    for group in range(2):
+        k, c = slice(group * filters, None), slice(group * channels, None)
+        part = np.einsum("nkhw,nchw->kc", g[:, k][:, :filters], x[:, c][:, :channels])
+        np.testing.assert_allclose(got[k][:filters], part, rtol=1e-10, atol=1e-10)
+
+
 def test_windows_wholly_in_the_padding_cost_their_sum_alone():
     """An infinity in the gradient of such a window reaches fill, bias and, through v, filters."""
     x, w = np.ones((1, 4)), np.ones((1, 1, 2))

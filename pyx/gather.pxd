@@ -1,0 +1,42 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""From the input to a panel, through the index tables: where padding becomes values."""
+
+from libc.stdint cimport int32_t
+
+from kernels cimport panel_run
+from panel cimport runs_of, slot_sources
+from plan cimport Call, Plan
+
+
+cdef inline int locate(const Plan *plan, const int *first, char *workspace) noexcept nogil:
+    """Where the slots of a block come from: input positions of axes 0 and 1, runs of axis 2 (how many)."""
+    cdef int32_t *source = <int32_t *>(workspace + plan.source_at)
+    cdef int a
+    for a in range(3):
+        slot_sources(&plan.axis[a], first[a], source)
+        source += plan.axis[a].slots
+    return runs_of(source - plan.axis[2].slots, plan.axis[2].slots, <panel_run *>(workspace + plan.runs_at))
+
+
+cdef inline void fill_panel(const Plan *plan, const Call *call, int image, int first, int channels, int n_runs,
+                            char *workspace) noexcept nogil:
+    """Gather the panel of `channels` input channels from `first` on."""
+    cdef int32_t *source = <int32_t *>(workspace + plan.source_at)
+    cdef int32_t *source_h = source + plan.axis[0].slots
+    cdef panel_run *runs = <panel_run *>(workspace + plan.runs_at)
+    cdef int c, d, h, channel
+    cdef const char *x
+    cdef const char *row
+    cdef char *target
+    for c in range(channels):
+        channel = first + c
+        x = call.x + image * call.x_stride[0] + channel * call.x_stride[1]
+        target = workspace + c * plan.channel_stride * plan.itemsize
+        for d in range(plan.axis[0].slots):
+            for h in range(plan.axis[1].slots):
+                row = NULL
+                if source[d] >= 0 and source_h[h] >= 0:
+                    row = x + source[d] * call.x_stride[2] + source_h[h] * call.x_stride[3]
+                plan.load_row(target, row, call.x_stride[4], runs, n_runs,
+                              call.fill + channel * call.fill_stride)
+                target += <Py_ssize_t>plan.axis[2].slots * plan.itemsize
