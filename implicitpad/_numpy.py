@@ -219,6 +219,20 @@ def avg_pool_backward(
     return _numpy_pool_gradient.avg_pool_backward(geometry, grad_output, input)
 
 
+def global_pool(operation: str, x: Array) -> Array:
+    """The mean or maximum over the spatial axes of (N, C, *spatial), as (N, C)."""
+    from . import _numpy_planes
+
+    return _numpy_planes.global_pool(operation, x)
+
+
+def adaptive_mean(x: Array, sizes: tuple[int, ...]) -> Array:
+    """Means of the parts that `sizes` divide the last axes into."""
+    from . import _numpy_planes
+
+    return _numpy_planes.adaptive_mean(x, sizes)
+
+
 def as_five(array: Array, batched: bool) -> Array:
     """View (N, C, spatial...) as (N, C, D, H, W)."""
     if not batched:
