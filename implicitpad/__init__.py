@@ -16,15 +16,12 @@ if TYPE_CHECKING:
     from ._pad import pad
     from ._pool import max_pool1d, max_pool2d, max_pool3d
     from ._pool_average import avg_pool1d, avg_pool2d, avg_pool3d
-    from ._pool_backward import (
-        PoolGradients,
+    from ._pool_average_backward import (
         avg_pool1d_backward,
         avg_pool2d_backward,
         avg_pool3d_backward,
-        max_pool1d_backward,
-        max_pool2d_backward,
-        max_pool3d_backward,
     )
+    from ._pool_backward import max_pool1d_backward, max_pool2d_backward, max_pool3d_backward
     from ._pool_global import (
         adaptive_avg_pool1d,
         adaptive_avg_pool2d,
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
         global_avg_pool,
         global_max_pool,
     )
+    from ._pool_gradients import PoolGradients
     from ._shapes import Cost, ReceptiveField, cost, output_shape, receptive_field
     from ._transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
     from ._windows import Windows, windows
@@ -98,15 +96,14 @@ _LATER = {
     "_linear_operator": ["ConvOperator", "linear_operator"],
     "_pool": [f"max_pool{rank}" for rank in _RANKS],
     "_pool_average": [f"avg_pool{rank}" for rank in _RANKS],
-    "_pool_backward": [
-        "PoolGradients",
-        *(f"{kind}_pool{rank}_backward" for kind in ("avg", "max") for rank in _RANKS),
-    ],
+    "_pool_average_backward": [f"avg_pool{rank}_backward" for rank in _RANKS],
+    "_pool_backward": [f"max_pool{rank}_backward" for rank in _RANKS],
     "_pool_global": [
         *(f"adaptive_avg_pool{rank}" for rank in _RANKS),
         "global_avg_pool",
         "global_max_pool",
     ],
+    "_pool_gradients": ["PoolGradients"],
     "_shapes": ["Cost", "ReceptiveField", "cost", "output_shape", "receptive_field"],
     "_transpose": [f"conv_transpose{rank}" for rank in _RANKS],
     "_pad": ["pad"],

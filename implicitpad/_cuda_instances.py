@@ -99,7 +99,7 @@ def instantiations() -> dict[str, Sequence[str]]:
         expression(f"pool_{what}gradient", *types)
         for t, acc in FLOATS.items()
         for what, *types in (
-            ("largest_", t), ("largest_fill_", t), ("mean_", t, acc), ("mean_fill_", t, acc)
+            ("largest_", t, acc), ("largest_fill_", t), ("mean_", t, acc), ("mean_fill_", t, acc)
         )
     ]  # fmt: skip
     names["pool_planes"] = [

@@ -7,7 +7,7 @@ from typing import Any
 from ._arguments import arithmetic, integer
 from ._backend import as_array, backend_of, operation_of
 from ._geometry import check_input
-from ._geometry_pool import check_floating, check_plane, flag
+from ._geometry_pool import avg_pool_geometry, check_floating, check_plane, flag
 from .padded.array import PaddedArray
 
 
@@ -190,6 +190,15 @@ def _adaptive_avg_pool(function: str, rank: int, input: Any, output_size: Any) -
 
         return adaptive_average(function, input, sizes)
     check_plane(function, "input", input.shape, input.ndim - rank)
+    sides = input.shape[-rank:]
+    if max(sizes) > 1 and not any(n % m for n, m in zip(sides, sizes, strict=True)):
+        parts = tuple(n // m for n, m in zip(sides, sizes, strict=True))
+        geometry = avg_pool_geometry(
+            function, rank, input, parts, stride=None, padding=0, dilation=1, ceil_mode=False,
+            count_include_pad=True, divisor_override=None, fill_value=None,
+            padding_mode="constant",
+        )  # fmt: skip
+        return operation_of("pool", function, input=input)(geometry, input, False)[0]
     return compute(input, sizes)
 
 
