@@ -221,6 +221,8 @@ def _pattern(readers: Array, start: Array, step: int) -> tuple[int, int, int]:
     if not edges.size:
         return 0, 0, step
     begin, end = max(zip(edges[::2], edges[1::2], strict=True), key=lambda run: run[1] - run[0])
+    if end - begin < step:  # the position between two that move on may not
+        return 0, 0, step
     end += step
     if step == 2 and counts[begin] < counts[begin + 1]:
         begin += 1

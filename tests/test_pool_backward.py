@@ -75,3 +75,12 @@ def test_gradients_have_the_dtype_of_the_input(problem):
         got = backward(problem, name, upstream)
         assert got.input.dtype == problem.input.dtype
         assert got.input.shape == problem.input.shape
+
+
+def test_an_element_may_be_read_by_windows_that_are_not_neighbours():
+    """Windows 0, 1, 2 read the elements (3, 0, 2), (1, 1, 4), (0, 3, 6)."""
+    grad = np.array([[1.0, 10.0, 100.0]]) * 3
+    got = ip.avg_pool1d_backward(
+        grad, np.zeros((1, 7)), 3, 2, ((4, 0),), dilation=3, padding_mode="symmetric"
+    ).input
+    np.testing.assert_array_equal(got, [[101, 20, 1, 101, 10, 0, 100]])
