@@ -150,7 +150,9 @@ cdef void pack_block(const Plan *plan, const char *weights, const Py_ssize_t *st
     cdef char *target
     for c in range(plan.channels):
         source = weights + c * strides[1]
-        if line != NULL:
+        if line != NULL and plan.kernels.gradient != NULL and width == CHANNEL_VECTORS * plan.kernels.lanes:
+            plan.kernels.gradient.pack(line, source, strides[0] // item, rows, plan.taps)
+        elif line != NULL:
             plan.kernels.pack_weights(line, source, strides[0] // item, rows, plan.taps, width)
         for t in range(plan.taps):
             target = packed[t] + c * step[t]
@@ -183,6 +185,10 @@ def flip(const word[:, :, :, ::1] w, word[:, :, :, ::1] flipped):
                 for k in range(w.shape[2]):
                     for c in range(16 * block, min(16 * block + 16, w.shape[1])):
                         source, target = &w[g, c, k, 0], &flipped[g, k, c, 0]
+                        if taps == 9:  # a loop of known length is unrolled
+                            for t in range(9):
+                                target[t] = source[8 - t]
+                            continue
                         for t in range(taps):
                             target[t] = source[taps - 1 - t]
 
