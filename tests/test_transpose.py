@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -193,6 +195,24 @@ def test_an_infinity_among_few_pixels_reaches_only_its_own_outputs():
     reached[2:4, 4:6] = True
     np.testing.assert_array_equal(np.isinf(y[0]), np.broadcast_to(reached, y[0].shape))
     assert not np.isnan(y).any()
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(4, 2), (3, 1), (2, 2)])
+def test_a_layer_packs_its_weights_once_and_packs_new_ones(kernel, stride):
+    layer = ip.nn.ConvTranspose2d(8, 40, kernel, stride=stride, rng=0)
+
+    def assert_agrees(layer):
+        for size in (30, 31, 30):  # the second finds the weights packed for the first
+            x = numbers(size, (2, 8, size, 17), "float32")
+            want = ip.conv_transpose2d(x, layer.weight, layer.bias, stride)
+            assert_identical(layer(x), want)
+
+    assert_agrees(layer)
+    assert_agrees(pickle.loads(pickle.dumps(layer)))
+    layer.weight = 2 * layer.weight
+    assert_agrees(layer)
+    layer.bias = None
+    assert_agrees(layer)
 
 
 X, W = np.zeros((1, 4, 5, 5), np.float32), np.zeros((4, 2, 3, 3), np.float32)
