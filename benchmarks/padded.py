@@ -1,5 +1,7 @@
 """Ten 3×3 layers on one image in borders of growing width: time and peak memory do not grow.
 
+Then what a call of a planned layer costs beside its arithmetic: calls on a single element.
+
 Run ``python benchmarks/padded.py``. Each width runs in a process of its own, which reports its peak
 memory (Unix); times are medians, taken in turns so that a busy machine disturbs all widths alike.
 """
@@ -12,9 +14,12 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from measure import medians
 
 import implicitpad as ip
 from implicitpad import nn
@@ -40,6 +45,26 @@ def measure(width: int, rounds: int) -> dict[str, float]:
         network(image)
         seconds.append(time.perf_counter() - start)
     return {"seconds": float(np.median(seconds)), "peak": peak()}
+
+
+def calls() -> dict[str, float]:
+    """Seconds of a call on one element, as an array and as a padded array."""
+    layer = ip.Conv2d(np.ones((1, 1, 3, 3), np.float32), padding=1)
+    valid = ip.Conv2d(np.ones((1, 1, 3, 3), np.float32))
+    array = np.ones((1, 1, 1, 1), np.float32)
+    padded = ip.PaddedArray(array, 20, 1)
+    function = {"array": lambda: layer(array), "padded array": lambda: valid(padded)}
+    return medians({name: repeated(call) for name, call in function.items()})
+
+
+def repeated(call: Callable[[], Any]) -> Callable[[], None]:
+    """A thousand calls, so that milliseconds of it are microseconds of one."""
+
+    def run() -> None:
+        for _ in range(1000):
+            call()
+
+    return run
 
 
 def peak() -> int:
@@ -73,6 +98,8 @@ def main() -> None:
         print(
             f"{width:7d} {1e3 * seconds:7.1f} ms {memory / 1e6:7.1f} MB {explicit / 1e9:13.2f} GB"
         )
+    for name, seconds in calls().items():
+        print(f"a planned layer on one element, {name}: {1e3 * seconds:.1f} µs")
 
 
 if __name__ == "__main__":

@@ -30,15 +30,23 @@ template <> __device__ __forceinline__ float32 widen<float32, bfloat16>(bfloat16
     return __uint_as_float(static_cast<uint32>(value.bits) << 16);
 }
 
+template <> __device__ __forceinline__ float64 widen<float64, float16>(float16 value) { return widen<float32>(value); }
+
+template <> __device__ __forceinline__ float64 widen<float64, bfloat16>(bfloat16 value) {
+    return widen<float32>(value);
+}
+
 template <class T> struct Narrow {
     template <class Acc> static __device__ __forceinline__ T from(Acc value) { return static_cast<T>(value); }
 };
 
 template <> struct Narrow<float16> {
     static __device__ __forceinline__ float16 from(float32 value) { return float16{float_to_half_bits(value)}; }
+    static __device__ __forceinline__ float16 from(float64 value) { return float16{double_to_half_bits(value)}; }
 };
 
-// Round to nearest even in integers: the instruction for it begins with sm_80.
+// Round to nearest even in integers: the instruction for it begins with sm_80. A float64 goes by way
+// of float32, as on the CPU.
 template <> struct Narrow<bfloat16> {
     static __device__ __forceinline__ bfloat16 from(float32 value) {
         const uint32 word = __float_as_uint(value);
@@ -46,4 +54,5 @@ template <> struct Narrow<bfloat16> {
         const bool is_nan = (word & 0x7fffffffu) > 0x7f800000u;
         return bfloat16{static_cast<uint16>(is_nan ? (word >> 16) | 0x40u : rounded)};
     }
+    static __device__ __forceinline__ bfloat16 from(float64 value) { return from(static_cast<float32>(value)); }
 };

@@ -7,6 +7,7 @@ name of the public function first, for its messages, and returns plain canonical
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -210,7 +211,10 @@ def boundary_modes(function: str, padding_mode: Any, rank: int) -> tuple[str, ..
 def fill_of(
     function: str, fill_value: Any, dtype: np.dtype[Any], channels: int, modes: tuple[str, ...]
 ) -> np.ndarray[Any, Any]:
-    """The fill, read-only, in `dtype`, with shape () or (channels,)."""
+    """The fill, read-only, in `dtype`, with shape () or (channels,).
+
+    An array on a device stays there, so that nothing waits for it; its shape and dtype must fit.
+    """
     if fill_value is None:
         zero = _zeros.get(dtype)
         if zero is None:
@@ -223,6 +227,8 @@ def fill_of(
             f"with padding_mode {modes[0]!r}; leave fill_value out or pass "
             "padding_mode='constant'."
         )
+    if is_cupy(fill_value):
+        return _device_fill(function, fill_value, dtype, channels)
     values = _real_numbers(fill_value)
     if values is None:
         if type(fill_value) is int:
@@ -239,6 +245,25 @@ def fill_of(
             f"input channel, got shape {values.shape}; pass a number or {channels} numbers."
         )
     return _round_fill(function, fill_value, values, dtype)
+
+
+def is_cupy(value: Any) -> bool:
+    cupy = sys.modules.get("cupy")
+    return cupy is not None and isinstance(value, cupy.ndarray)
+
+
+def _device_fill(function: str, fill: Any, dtype: np.dtype[Any], channels: int) -> Any:
+    if fill.dtype != dtype:
+        raise TypeError(
+            f"{function}: a fill_value on a device must have the input's dtype {dtype}, got "
+            f"{fill.dtype}; convert with fill_value.astype({dtype.name!r})."
+        )
+    if fill.shape != (channels,):
+        raise ValueError(
+            f"{function}: a fill_value on a device must have shape ({channels},), one value for "
+            f"each input channel, got shape {fill.shape}; pass a number or {channels} numbers."
+        )
+    return fill if fill.strides == (fill.itemsize,) else fill.copy()
 
 
 def _round_fill(

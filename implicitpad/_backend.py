@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -10,10 +9,16 @@ from typing import Any
 import numpy as np
 
 from . import _numpy
+from ._arguments import is_cupy
 
 
-def backend_of(function: str, **arrays: Any) -> ModuleType:
-    """The backend module for arrays of one kind; TypeError where kinds are foreign or mixed."""
+def backend_of(function: str, *, fill_value: Any = None, **arrays: Any) -> ModuleType:
+    """The backend module for arrays of one kind; TypeError where kinds are foreign or mixed.
+
+    A fill value is one of the arrays if it is a CuPy array, and of no matter otherwise.
+    """
+    if fill_value is not None and is_cupy(fill_value):
+        arrays["fill_value"] = fill_value
     for array in arrays.values():
         if type(array) is not np.ndarray and array is not None:
             break
@@ -55,7 +60,7 @@ def operation_of(name: str, function: str, **arrays: Any) -> Any:
 
 def as_array(function: str, name: str, value: Any) -> Any:
     """`value` unless it is an array-like, which NumPy converts. Call after `backend_of`."""
-    if type(value) is np.ndarray or _is_cupy(value):
+    if type(value) is np.ndarray or is_cupy(value):
         return value
     try:
         array = np.asarray(value)
@@ -85,13 +90,8 @@ def _kind(function: str, name: str, array: Any) -> str:
             f"{function}: {name} is a PaddedArray, for which there is no rule here; "
             f"pass {name}.materialize() if an explicit copy is meant."
         )
-    if name == "out" and not isinstance(array, np.ndarray) and not _is_cupy(array):
+    if name == "out" and not isinstance(array, np.ndarray) and not is_cupy(array):
         raise TypeError(
             f"{function}: out must be an array, got {type(array).__name__}; pass a numpy.ndarray."
         )
-    return "cupy" if _is_cupy(array) else "numpy"
-
-
-def _is_cupy(array: Any) -> bool:
-    cupy = sys.modules.get("cupy")
-    return cupy is not None and isinstance(array, cupy.ndarray)
+    return "cupy" if is_cupy(array) else "numpy"

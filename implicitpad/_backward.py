@@ -241,7 +241,12 @@ def _conv_backward(
             fill_value, padding_mode, precision,
         )  # fmt: skip
     compute = operation_of(
-        "conv_backward", function, grad_output=grad_output, input=input, weight=weight
+        "conv_backward",
+        function,
+        grad_output=grad_output,
+        input=input,
+        weight=weight,
+        fill_value=fill_value,
     )
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)
@@ -281,10 +286,9 @@ def _padded_backward(
         groups=groups, fill_value=None, padding_mode=padding_mode, precision=precision, out=None,
     )  # fmt: skip
 
-    def run(grad: Any, array: Any, widths: Any, fill: Any, own: Any) -> Gradients:
-        steps = dilation if own is None else own
+    def run(grad: Any, array: Any, widths: Any, fill: Any, mode: str) -> Gradients:
         return _conv_backward(
-            function, rank, grad, array, weight, stride, widths, steps, groups, fill, "constant",
+            function, rank, grad, array, weight, stride, widths, dilation, groups, fill, mode,
             precision, GRADIENTS,
         )  # fmt: skip
 

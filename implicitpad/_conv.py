@@ -295,7 +295,9 @@ def _conv(
             precision=precision,
             out=out,
         )
-    backend = backend_of(function, input=input, weight=weight, bias=bias, out=out)
+    backend = backend_of(
+        function, input=input, weight=weight, bias=bias, out=out, fill_value=fill_value
+    )
     input = as_array(function, "input", input)
     weight = as_array(function, "weight", weight)
     bias = None if bias is None else as_array(function, "bias", bias)

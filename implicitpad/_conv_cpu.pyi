@@ -38,17 +38,22 @@ class ConvPlan:
         out_storage: str,
         direct: bool,
         fast: bool,
+        zeros: bool,
         threads: int,
+        tables: Sequence[Any] | None = None,
     ) -> None: ...
     def pack(self, weights: Any) -> Buffer: ...
     def pack_bias(self, bias: Any) -> Buffer: ...
-    def run(
+
+class ConvCall:
+    plan: ConvPlan
+    def __init__(
         self,
-        x: Any,
+        resolved: ConvPlan,
         terms: Any,
         weights: Buffer,
         bias: Buffer,
-        fill: Any,
-        fill_sums: Any,
-        y: Any,
+        x_strides: Sequence[int],
+        y_strides: Sequence[int],
     ) -> None: ...
+    def __call__(self, x: Any, fill: Any, fill_sums: Any, y: Any) -> None: ...

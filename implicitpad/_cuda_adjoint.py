@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ._conv_cpu import index_table as host_table
-from ._cuda_conv import NULL, constant
+from ._cuda_conv import NULL, constant, fill_array
 from ._cuda_device import Device, kernel
 from ._cuda_families import GRID_LIMIT
 from ._cuda_instances import expression
 from ._cuda_params import ADJOINT, element_strides, structure, three
-from ._cuda_table import THREADS, firsts, index_table, lengths
+from ._cuda_table import THREADS, firsts, index_table, inverse_table, lengths
 
 BLOCK = (THREADS,)
 
@@ -50,26 +50,6 @@ def _params(
     )
 
 
-def inverse_table(sources: list[np.ndarray], sizes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-    """For every index of every axis, the virtual positions whose source it is.
-
-    ``sources[a][v]`` is the source of virtual position v along axis a, -1 for none. Returns one
-    int32 array and where each axis begins in it: bounds of the lists first (``size + 1`` of them,
-    as places in the array itself), then the lists one after the other, in rising order.
-    """
-    parts: list[np.ndarray] = []
-    starts, end = [], 0
-    for source, size in zip(sources, sizes, strict=True):
-        order = np.argsort(source, kind="stable")
-        inside = order[np.searchsorted(source[order], 0) :]
-        counts = np.bincount(source[inside], minlength=size)
-        bounds = end + size + 1 + np.concatenate([[0], np.cumsum(counts)])
-        starts.append(end)
-        parts += [bounds, inside]
-        end += size + 1 + len(inside)
-    return np.concatenate(parts).astype(np.int32), np.array(starts)
-
-
 @functools.lru_cache(maxsize=256)
 def _inverse(device: Device, axes: tuple[Any, ...]) -> tuple[Any, tuple[int, ...]]:
     """The inverse of the index map of the axes, on the device."""
@@ -79,8 +59,9 @@ def _inverse(device: Device, axes: tuple[Any, ...]) -> tuple[Any, tuple[int, ...
         np.asarray(host_table(axis.size, axis.before, length, axis.mode))
         for axis, length in zip(axes, reach, strict=True)
     ]
-    table, starts = inverse_table(sources, three((axis.size for axis in axes), 1))
-    return constant(device, table.dtype, table.tobytes()), tuple(starts.tolist())
+    lists = [(source, np.arange(len(source))) for source in sources]
+    table, starts = inverse_table(lists, three((axis.size for axis in axes), 1))
+    return constant(device, table.dtype, table.tobytes()), starts
 
 
 @functools.lru_cache(maxsize=256)
@@ -92,8 +73,9 @@ def _shifted(device: Device, axes: tuple[Any, ...]) -> tuple[Any, tuple[int, ...
         inside = np.arange(max(-axis.first, 0), axis.out)
         source[axis.first + inside] = inside
         sources.append(source)
-    table, starts = inverse_table(sources, three((axis.out for axis in axes), 1))
-    return constant(device, table.dtype, table.tobytes()), tuple(starts.tolist())
+    lists = [(source, np.arange(len(source))) for source in sources]
+    table, starts = inverse_table(lists, three((axis.out for axis in axes), 1))
+    return constant(device, table.dtype, table.tobytes()), starts
 
 
 def _adjoint(
@@ -145,15 +127,15 @@ def weight_gradient(device: Device, geometry: Any, grad_output: Any, input: Any)
     kernel_sizes = tuple(axis.kernel for axis in geometry.axes)
     in_group = geometry.in_channels // geometry.groups
     gradient = device.empty((geometry.out_channels, in_group, *kernel_sizes), geometry.weight_dtype)
-    fill = np.broadcast_to(geometry.fill, (geometry.in_channels,))
+    fill = geometry.fill if geometry.fill.ndim else np.full(geometry.in_channels, geometry.fill)
     params = _forward_params(geometry, input, grad_output)
     types = (geometry.dtype.name, geometry.compute.name)
     launch = kernel(device, "conv_gradients", expression("conv_weight_gradient", *types))
     launch(
         (in_group * int(np.prod(kernel_sizes)), min(geometry.out_channels, GRID_LIMIT)),
         BLOCK,
-        (grad_output, input, constant(device, fill.dtype, fill.tobytes()),
-         index_table(device, geometry.axes), gradient, params),
+        (grad_output, input, fill_array(device, fill), index_table(device, geometry.axes),
+         gradient, params),
     )  # fmt: skip
     return gradient
 
@@ -180,10 +162,16 @@ def fill_gradient(device: Device, geometry: Any, grad_output: Any, packed: Any) 
     if not scalar:
         return gradient
     total = device.empty((), geometry.dtype)
-    line = structure(ADJOINT, **dict.fromkeys(ADJOINT.names or (), 0))
-    line["batch"], line["out"], line["y_axis"] = 1, (1, 1, channels), (0, 0, 1)
-    _sums(device, gradient, total, compute, line, channels=1)
+    sum_rows(device, gradient, total)
     return total
+
+
+def sum_rows(device: Device, values: Any, sums: Any) -> None:
+    """Sums of the rows of a contiguous (sums.size, n) array; the type of `values` is summed in."""
+    line = structure(ADJOINT, **dict.fromkeys(ADJOINT.names or (), 0))
+    n = values.size // sums.size
+    line["batch"], line["out"], line["y_channel"], line["y_axis"] = 1, (1, 1, n), n, (0, 0, 1)
+    _sums(device, values, sums, values.dtype, line)
 
 
 def _forward_params(geometry: Any, x: Any, y: Any) -> np.ndarray:
@@ -191,9 +179,8 @@ def _forward_params(geometry: Any, x: Any, y: Any) -> np.ndarray:
 
 
 def _sums(
-    device: Device, values: Any, sums: Any, compute: np.dtype, params: np.ndarray,
-    channels: int | None = None,
+    device: Device, values: Any, sums: Any, compute: np.dtype, params: np.ndarray
 ) -> None:  # fmt: skip
     types = (values.dtype.name, compute.name, sums.dtype.name)
     launch = kernel(device, "conv_gradients", expression("conv_bias_gradient", *types))
-    launch((channels or sums.shape[0],), BLOCK, (values, sums, params))
+    launch((sums.size,), BLOCK, (values, sums, params))

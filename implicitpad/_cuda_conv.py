@@ -41,13 +41,14 @@ class Plan:
 
     kernel: Any
     launch: Launch
-    fill: Any
+    fill: Any  # None if it comes with each call
     index: Any
     params: np.ndarray
 
-    def __call__(self, x: Any, packed: PackedConv, y: Any) -> None:
+    def __call__(self, x: Any, packed: PackedConv, y: Any, fill: Any) -> None:
         bias = NULL if packed.bias is None else packed.bias
-        arguments = (x, packed.weight, bias, self.fill, self.index, y, self.params)
+        fill = fill if self.fill is None else self.fill
+        arguments = (x, packed.weight, bias, fill, self.index, y, self.params)
         launch = self.launch
         self.kernel(launch.grid, launch.block, arguments, shared_mem=launch.shared)
 
@@ -101,9 +102,18 @@ def _window_offsets(params: np.void, axes: tuple[Any, ...]) -> np.ndarray:
     return (offsets[..., None] + channels).reshape(-1)
 
 
-def fill_bits(fill: np.ndarray) -> int:
-    """The bytes of a scalar, in the low bytes of a 64-bit integer."""
+def fill_bits(fill: Any) -> int:
+    """The bytes of a scalar, in the low bytes of a 64-bit integer; 0 for one on each channel."""
+    if fill.ndim:
+        return 0
     return int.from_bytes(fill.astype(fill.dtype.newbyteorder("<")).tobytes(), "little")
+
+
+def fill_array(device: Device, fill: Any) -> Any:
+    """One value for each channel on the device, or a null pointer for a scalar."""
+    if not fill.ndim:
+        return NULL
+    return constant(device, fill.dtype, fill.tobytes()) if isinstance(fill, np.ndarray) else fill
 
 
 def plan(
@@ -113,9 +123,10 @@ def plan(
 
     ``family`` names a kernel family to use instead of the one that the dispatch would choose.
     """
-    scalar = geometry.fill.ndim == 0
-    key = (geometry.axes, geometry.batch, geometry.fill.tobytes(), scalar, x.strides, y.strides,
-           family)  # fmt: skip
+    fill = geometry.fill
+    scalar, host = fill.ndim == 0, isinstance(fill, np.ndarray)
+    key = (geometry.axes, geometry.batch, fill.tobytes() if host else None, scalar, x.strides,
+           y.strides, family)  # fmt: skip
     found = packed.plans.get(key)
     if found is None:
         if len(packed.plans) >= PLANS:
@@ -131,7 +142,7 @@ def plan(
             y_batch=y_batch,
             y_channel=y_channel,
             y_axis=y_axis,
-            fill=fill_bits(geometry.fill) if scalar else 0,
+            fill=fill_bits(fill),
             batch=geometry.batch,
             out_channels=geometry.out_channels,
             groups=geometry.groups,
@@ -147,7 +158,6 @@ def plan(
             has_bias=packed.bias is not None,
         )
         launch = choose(geometry, params[0], family)
-        fill = geometry.fill
         if launch.offsets:
             offsets = _window_offsets(params[0], axes)
             index = constant(device, offsets.dtype, offsets.tobytes())
@@ -156,7 +166,7 @@ def plan(
         found = packed.plans[key] = Plan(
             kernel(device, launch.source, launch.expression),
             launch,
-            NULL if scalar else constant(device, fill.dtype, fill.tobytes()),
+            fill_array(device, fill) if host else None,
             index,
             params,
         )
@@ -185,5 +195,5 @@ def conv(
     """Convolve: one launch, and one allocation if ``out`` is None."""
     y = empty_output(device, geometry, x) if out is None else out
     if y.size:
-        plan(device, geometry, x, packed, y, family)(x, packed, y)
+        plan(device, geometry, x, packed, y, family)(x, packed, y, geometry.fill)
     return y

@@ -17,6 +17,7 @@ from ._cuda_cache import cached
 from ._cuda_compile import OPTIONS, compile_cuda
 from ._cuda_source import source
 
+NUM_REGS = 4  # CU_FUNC_ATTRIBUTE_NUM_REGS
 Kernel = Any  # called as kernel(grid, block, arguments, shared_mem=bytes)
 
 
@@ -90,7 +91,10 @@ class CupyDevice:
         with self.current():
             module = self.cupy.cuda.function.Module()
             module.load(program.image)
-            return {name: module.get_function(program.symbols[name]) for name in names}
+            functions = {name: module.get_function(program.symbols[name]) for name in names}
+            for function in functions.values():  # asked for, a kernel is loaded: not in a capture
+                self.cupy.cuda.driver.funcGetAttribute(NUM_REGS, function.ptr)
+            return functions
 
 
 @functools.cache

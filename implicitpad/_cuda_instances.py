@@ -87,6 +87,7 @@ def instantiations() -> dict[str, Sequence[str]]:
             ("bias", acc, acc, t),  # the sum over channels, of a scalar fill
             ("fill", t, acc, t),
             ("fill", t, acc, acc),
+            ("bias", "float64", "float64", t),  # the same, of a pooling's fill
         )
     ]
     names["conv_gradients"] = list(dict.fromkeys(gradients))
@@ -94,6 +95,13 @@ def instantiations() -> dict[str, Sequence[str]]:
         *(expression("pool_largest", *types) for types in ORDERED.items()),
         *(expression("pool_mean", *types) for types in FLOATS.items()),
     ]
+    names["pool_gradients"] = [
+        expression(f"pool_{what}gradient", *types)
+        for t, acc in FLOATS.items()
+        for what, *types in (
+            ("largest_", t), ("largest_fill_", t), ("mean_", t, acc), ("mean_fill_", t, acc)
+        )
+    ]  # fmt: skip
     weights = {(t, t) for t in FLOATS} | {(t[1], t[1]) for t in INTEGERS}
     wide = {(t[1], acc) for t, acc in INTEGERS.items() if acc != "int32"}
     biases = set(FLOATS.items()) | wide  # an 8-bit bias would be too coarse: it is int32

@@ -53,6 +53,14 @@ POOL = _structure(
     ("fill_per_channel", I32), ("fill_given", I32), ("count_pad", I32),
 )  # fmt: skip
 
+POOL_GRADIENT = _structure(
+    ("x_batch", I64), ("x_channel", I64), ("x_axis", I64, 3),
+    ("y_batch", I64), ("y_channel", I64), ("y_axis", I64, 3),
+    ("batch", I32), ("channels", I32), ("divisor", I32),
+    ("size", I32, 3), ("out", I32, 3), ("readers", I32, 3), ("counts", I32, 3),
+    ("count_pad", I32),
+)  # fmt: skip
+
 PACK = _structure(
     ("w_out", I64), ("w_in", I64), ("w_axis", I64, 3),
     ("outputs", I32), ("packed_outputs", I32), ("inputs", I32), ("kernel", I32, 3),

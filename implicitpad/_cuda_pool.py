@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._cuda_conv import NULL, constant, fill_bits
+from ._cuda_conv import NULL, fill_array, fill_bits
 from ._cuda_device import Device, kernel
 from ._cuda_families import GRID_LIMIT
 from ._cuda_instances import FLOATS, ORDERED, expression
@@ -32,7 +32,7 @@ def pool(device: Device, geometry: Any, input: Any, indices: bool = False) -> tu
         y_batch=y_batch,
         y_channel=y_channel,
         y_axis=y_axis,
-        fill=0 if fill.ndim else fill_bits(fill),
+        fill=fill_bits(fill),
         batch=geometry.batch,
         channels=geometry.channels,
         divisor=geometry.divisor,
@@ -49,13 +49,14 @@ def pool(device: Device, geometry: Any, input: Any, indices: bool = False) -> tu
     name, largest = geometry.dtype.name, geometry.operation == "max"
     source = "pool_largest" if largest else "pool_mean"
     types = (name, ORDERED[name] if largest else FLOATS[name])
-    fills = constant(device, fill.dtype, fill.tobytes()) if fill.ndim else NULL
     extra = (NULL if index is None else index,) if largest else ()
     grid = (
         -(-int(np.prod(out, dtype=np.int64)) // THREADS),
         min(geometry.channels, GRID_LIMIT),
         min(geometry.batch, GRID_LIMIT),
     )
-    arguments = (input, fills, index_table(device, axes), values, *extra, params)
+    arguments = (
+        input, fill_array(device, fill), index_table(device, axes), values, *extra, params
+    )  # fmt: skip
     kernel(device, "pool", expression(source, *types))(grid, (THREADS,), arguments)
     return values, index

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from ._cuda_device import Device, kernel
 from ._cuda_params import I32, MODES, TABLE, structure, three
@@ -44,3 +47,25 @@ def index_table(device: Device, axes: tuple[Any, ...]) -> Any:
     kernel(device, "index_table", "index_table")(grid, (THREADS,), (table, params))
     device.synchronize()
     return table
+
+
+def inverse_table(
+    lists: Sequence[tuple[np.ndarray, np.ndarray]], sizes: Sequence[int]
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """For every index of every axis, what reads it.
+
+    ``lists[a]`` holds indices along axis a, negative ones for none, and what reads each. Returns
+    one int32 array and where each axis begins in it: bounds of the lists first (``size + 1`` of
+    them, as places in the array itself), then the lists one after the other, in the order given.
+    """
+    parts: list[np.ndarray] = []
+    starts, end = [], 0
+    for (source, reader), size in zip(lists, sizes, strict=True):
+        order = np.argsort(source, kind="stable")
+        inside = order[np.searchsorted(source[order], 0) :]
+        counts = np.bincount(source[inside], minlength=size)
+        bounds = end + size + 1 + np.concatenate([[0], np.cumsum(counts)])
+        starts.append(end)
+        parts += [bounds, reader[inside]]
+        end += size + 1 + len(inside)
+    return np.concatenate(parts).astype(np.int32), tuple(starts)

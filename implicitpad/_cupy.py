@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
-from . import _cuda_adjoint, _cuda_conv, _cuda_pool
+from . import _cuda_adjoint, _cuda_conv, _cuda_pool, _cuda_pool_gradient
 from ._cuda_conv import PackedConv
 from ._cuda_device import cupy_device
 
@@ -17,8 +18,18 @@ def pack_conv(geometry: Any, weight: Any, bias: Any) -> PackedConv:
         return _cuda_conv.pack(device, weight, bias, geometry.compute)
 
 
-def conv(geometry: Any, input: Any, packed: PackedConv, out: Any = None) -> Any:
-    """Convolve on the device of the weights; the current stream of that device is used."""
+def wait(array: Any) -> None:
+    """Wait for the current stream of the array's device, so that any other may go on from here."""
+    cupy_device(array.device.id).synchronize()
+
+
+def conv(geometry: Any, input: Any, packed: PackedConv, out: Any = None, fill: Any = None) -> Any:
+    """Convolve on the device of the weights; the current stream of that device is used.
+
+    `fill`, () or (C_in,), takes the place of the geometry's.
+    """
+    if fill is not None:
+        geometry = replace(geometry, fill=fill)
     device = packed.device
     with device.current():
         return _cuda_conv.conv(device, geometry, input, packed, out)
@@ -75,3 +86,17 @@ def pool(geometry: Any, input: Any, indices: bool = False) -> tuple[Any, Any]:
     device = cupy_device(input.device.id)
     with device.current():
         return _cuda_pool.pool(device, geometry, input, indices)
+
+
+def max_pool_backward(geometry: Any, grad_output: Any, input: Any) -> tuple[Any, Any]:
+    """Gradients for input and fill value; the fill's is None if none was given."""
+    device = cupy_device(input.device.id)
+    with device.current():
+        return _cuda_pool_gradient.max_pool_backward(device, geometry, grad_output, input)
+
+
+def avg_pool_backward(geometry: Any, grad_output: Any, input: Any) -> tuple[Any, Any]:
+    """Gradients for input and fill value; the fill's is None where the padding does not count."""
+    device = cupy_device(input.device.id)
+    with device.current():
+        return _cuda_pool_gradient.avg_pool_backward(device, geometry, grad_output, input)

@@ -15,6 +15,7 @@ from ._arguments import (
     boundary_modes,
     fill_of,
     integer,
+    is_cupy,
     named_padding,
     padding_widths,
     per_axis,
@@ -366,8 +367,7 @@ def check_out(
 
 def byte_bounds(array: Any) -> tuple[int, int]:
     """First byte of an array on either device, and one past its last."""
-    interface = getattr(array, "__cuda_array_interface__", None) or array.__array_interface__
-    low = high = interface["data"][0]
+    low = high = array.data.ptr if is_cupy(array) else array.__array_interface__["data"][0]
     for stride, length in zip(array.strides, array.shape, strict=True):
         if length > 1:
             low += min(stride * (length - 1), 0)

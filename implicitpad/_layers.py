@@ -34,7 +34,7 @@ class _Conv:
         precision: str | None = None,
     ) -> None:
         name = type(self).__name__
-        self._backend = backend_of(name, weight=weight, bias=bias)
+        self._backend = backend_of(name, weight=weight, bias=bias, fill_value=fill_value)
         weight = as_array(name, "weight", weight)
         bias = None if bias is None else as_array(name, "bias", bias)
         self._options = layer_options(
@@ -52,20 +52,21 @@ class _Conv:
         self._options["fill_value"] = copy.deepcopy(fill_value)
         self._weight = weight.copy()
         self._bias = bias if bias is None else bias.copy()
+        self._backend.wait(self._weight)
         self._start()
 
     def _start(self) -> None:
-        self._geometries: dict[Any, ConvGeometry] = {}
+        self._plans: dict[Any, Any] = {}  # by what a call's checks read of its input
         self._packed: Any = None
         self._lock = threading.Lock()
 
     def __call__(self, input: Any, out: Any = None) -> Any:
         """Convolve `input`, (N, C_in, *spatial) or (C_in, *spatial); into `out` if given."""
-        name = type(self).__name__
         if isinstance(input, PaddedArray):
-            return self._padded(name, input, out)
+            return self._padded(input, out)
         input, geometry = self._resolve(input, out)
         if out is not None:
+            name = type(self).__name__
             check_out(name, out, geometry.out_shape, geometry.out_dtype, input=input)
         return self._backend.conv(geometry, input, self._packed, out)
 
@@ -84,44 +85,36 @@ class _Conv:
         return self._backend.prepare(geometry, input, self._packed)
 
     def _resolve(self, input: Any, out: Any = None) -> tuple[Any, ConvGeometry]:
-        name = type(self).__name__
         if not type(input) is type(self._weight) is np.ndarray or out is not None:
+            name = type(self).__name__
             backend_of(name, input=input, weight=self._weight, out=out)
             input = as_array(name, "input", input)
         key = (input.shape, input.dtype)
-        geometry = self._geometries.get(key)
-        return input, self._plan(name, key, input) if geometry is None else geometry
+        plan = self._plans.get(key)
+        return input, self._plan(conv_geometry, key, input) if plan is None else plan
 
-    def _padded(self, name: str, input: PaddedArray, out: Any) -> PaddedArray:
-        from .padded.windows import conv
+    def _padded(self, input: PaddedArray, out: Any) -> PaddedArray:
+        if not type(input.core) is type(self._weight) is np.ndarray:
+            backend_of(type(self).__name__, input=input.core, weight=self._weight)
+        key = (input.spans, input.lead, input.fill.shape, input.dtype)
+        steps = self._plans.get(key) if out is None else None
+        if steps is None:
+            from .padded.windows import conv_steps
 
-        return conv(
-            name,
-            self._rank,
-            input,
-            self._weight,
-            self._bias,
-            out=out,
-            pack=self._pack,
-            **self._options,
-        )
+            steps = self._plan(conv_steps, key, input, out)
+        return steps(input, self._backend, self._packed)
 
-    def _plan(self, name: str, key: Any, input: Any) -> ConvGeometry:
-        geometry = conv_geometry(
-            name, self._rank, input, self._weight, self._bias, out=None, **self._options
-        )
-        self._pack(geometry)
-        with self._lock:
-            if len(self._geometries) >= _PLANS:
-                self._geometries.clear()
-            return self._geometries.setdefault(key, geometry)
-
-    def _pack(self, geometry: ConvGeometry) -> Any:
-        """The packed weights, which are the same for every geometry."""
+    def _plan(self, resolve: Any, key: Any, input: Any, out: Any = None) -> Any:
+        name = type(self).__name__
+        plan = resolve(name, self._rank, input, self._weight, self._bias, out=out, **self._options)
         with self._lock:
             if self._packed is None:
-                self._packed = self._backend.pack_conv(geometry, self._weight, self._bias)
-            return self._packed
+                whole = plan if isinstance(plan, ConvGeometry) else plan.whole
+                self._packed = self._backend.pack_conv(whole, self._weight, self._bias)
+                self._backend.wait(self._weight)
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            return self._plans.setdefault(key, plan)
 
     def __repr__(self) -> str:
         given = f"weight {self._weight.shape} {self._weight.dtype}"

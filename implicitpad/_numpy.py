@@ -6,6 +6,7 @@ Everything here runs after the geometry has checked the call; nothing here raise
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-_PLANS = 16  # plans kept by one PackedConv: the shapes a layer meets in turn
+_LAUNCHES = 32  # kept by one PackedConv: the kinds of call a layer meets in turn
 
 
 def whole(size: int) -> Axis:
@@ -28,32 +29,62 @@ def whole(size: int) -> Axis:
     return Axis(size, 1, 1, 1, 0, 0, "constant")
 
 
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A convolution of arrays of one shape and layout: all that a call needs but the arrays."""
+
+    shape: tuple[int, ...]  # of the output
+    dtype: np.dtype[Any]
+    run: Any  # None where there is nothing to compute
+    fill: Array  # as kernels take it
+    sums: Array | None  # of the fill over channels, if the plan is corrected by them
+    viewed: bool  # kernels see the bytes under another dtype
+
+
 class PackedConv:
     """Weights and bias of one convolution, in the layouts that the kernels have asked for so far.
 
-    Holds the weights it was given (not a copy of them) and at most one packed copy for each layout.
+    Holds the weights it was given (not a copy of them), at most one packed copy for each layout,
+    and a launch for each kind of call.
     """
 
     def __init__(self, geometry: ConvGeometry, weight: Array, bias: Array | None) -> None:
         self.terms = np.ascontiguousarray(weight, dtype=geometry.compute)
+        self.finite = bool(np.isfinite(self.terms).all())
         shape = (geometry.out_channels,)
         if bias is None:
             self._bias = np.zeros(shape, geometry.compute)
         else:
             self._bias = np.ascontiguousarray(bias, dtype=geometry.compute)
         self._packed: dict[tuple[str, str, tuple[int, ...]], tuple[Any, Any]] = {}
-        self._plans: dict[tuple[Any, ...], tuple[Any, Array, Array | None]] = {}
+        self.launches: dict[tuple[Any, ...], Launch] = {}
 
-    def plan(
-        self, geometry: ConvGeometry, axes: tuple[Any, ...], direct: bool
-    ) -> tuple[Any, Array, Array | None]:
-        """The plan, the fill as kernels take it, and its sums over channels if they want them."""
-        threads = _threads.get_num_threads()
-        # Geometries compare by identity, and the key keeps them alive.
-        key = (geometry, axes[2].size, direct, _conv_cpu.get_instruction_set(), threads)
-        planned = self._plans.get(key)
-        if planned is None:
-            fill = geometry.fill.astype(geometry.compute)
+    def launch(
+        self,
+        key: tuple[Any, ...],
+        geometry: ConvGeometry,
+        input: Array,
+        out: Array,
+        fill: Array | None,
+    ) -> Launch:
+        """A new one for arrays like these, kept under `key`; a fill that is given may change."""
+        own = fill is None
+        fill = (geometry.fill if fill is None else fill).astype(geometry.compute)
+        run, sums = None, None
+        if out.size:
+            x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
+            axes: tuple[Any, ...] = (whole(1),) * (3 - len(geometry.axes)) + geometry.axes
+            if all(untouched(axis) for axis in axes[1:]) and (merged := merge_rows(x, y)):
+                x, y = merged
+                axes = (axes[0], whole(1), whole(y.shape[4]))
+            # Finished rows go straight to memory where they lie there as kernels produce them.
+            item = geometry.compute.itemsize
+            direct = (
+                geometry.out_dtype.itemsize == item
+                and y.strides[4] == item
+                and all(stride % item == 0 for stride in y.strides)
+                and y.flags.aligned
+            )
             plan = _conv_cpu.ConvPlan(
                 axes,
                 geometry.batch,
@@ -64,23 +95,28 @@ class PackedConv:
                 geometry.out_dtype.name,
                 direct,
                 geometry.precision == "fast" and bool(np.isfinite(fill).all()),
-                threads,
+                own and self.finite and not fill.any(),
+                _threads.get_num_threads(),
             )
-            sums = self._fill_sums(geometry) if plan.corrected and fill.any() else None
-            if len(self._plans) >= _PLANS:
-                self._plans.clear()
-            planned = self._plans[key] = (plan, fill, sums)
-        return planned
+            run = _conv_cpu.ConvCall(plan, self.terms, *self._buffers(plan), x.strides, y.strides)
+            sums = self.fill_sums(geometry, fill) if plan.corrected else None
+        if len(self.launches) >= _LAUNCHES:
+            self.launches.clear()
+        found = Launch(out.shape, out.dtype, run, fill, sums, raw(input) is not input)
+        self.launches[key] = found
+        return found
 
-    def _fill_sums(self, geometry: ConvGeometry) -> Array:
-        """(C_out, taps): what the fill adds to an output for each tap that reads it."""
+    def fill_sums(self, geometry: ConvGeometry, fill: Array) -> Array | None:
+        """(C_out, taps): what the fill adds to an output for each tap that reads it; None for 0."""
+        if not fill.any():
+            return None
         channels = geometry.in_channels // geometry.groups
         weights = self.terms.reshape(geometry.groups, -1, channels, self.terms[0, 0].size)
-        fill = np.broadcast_to(geometry.fill, geometry.in_channels).astype(np.float64)
-        sums = np.einsum("gkct,gc->gkt", weights, fill.reshape(geometry.groups, channels))
+        each = np.broadcast_to(fill, geometry.in_channels).astype(np.float64)
+        sums = np.einsum("gkct,gc->gkt", weights, each.reshape(geometry.groups, channels))
         return np.ascontiguousarray(sums.reshape(geometry.out_channels, -1))
 
-    def buffers(self, plan: Any) -> tuple[Any, Any]:
+    def _buffers(self, plan: Any) -> tuple[Any, Any]:
         key = (plan.instruction_set, plan.layout, plan.blocks)
         packed = self._packed.get(key)
         if packed is None:
@@ -93,30 +129,45 @@ def pack_conv(geometry: ConvGeometry, weight: Array, bias: Array | None) -> Pack
     return PackedConv(geometry, weight, bias)
 
 
+def wait(array: Array) -> None:
+    """What was asked for is done."""
+
+
 def conv(
-    geometry: ConvGeometry, input: Array, packed: PackedConv, out: Array | None = None
+    geometry: ConvGeometry,
+    input: Array,
+    packed: PackedConv,
+    out: Array | None = None,
+    fill: Array | None = None,
 ) -> Array:
-    """Convolve `input`, into `out` if given. Workspace: a panel a thread, whatever the padding."""
-    if out is None:
-        out = np.empty(geometry.out_shape, geometry.out_dtype)
-    if out.size == 0:
+    """Convolve `input`, into `out` if given. Workspace: a panel a thread, whatever the padding.
+
+    `fill`, () or (C_in,), takes the place of the geometry's.
+    """
+    kind = "own" if fill is None else "given"
+    if fill is not None and geometry.precision == "fast" and not np.isfinite(fill).all():
+        kind = "given, not finite"
+    # Geometries compare by identity, and the key keeps them alive.
+    place = None if out is None else (out.strides, out.flags.aligned)
+    threads, kernels = _threads.get_num_threads(), _conv_cpu.get_instruction_set()
+    key = (geometry, input.strides, place, kind, threads, kernels)
+    launch = packed.launches.get(key)
+    if launch is None:
+        if out is None:
+            out = np.empty(geometry.out_shape, geometry.out_dtype)
+        launch = packed.launch(key, geometry, input, out, fill)
+    elif out is None:
+        out = np.empty(launch.shape, launch.dtype)
+    if launch.run is None:
         return out
-    x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
-    axes: tuple[Any, ...] = (whole(1),) * (3 - len(geometry.axes)) + geometry.axes
-    if all(untouched(axis) for axis in axes[1:]) and (merged := merge_rows(x, y)):
-        x, y = merged
-        axes = (axes[0], whole(1), whole(y.shape[4]))
-    # Finished rows go straight to memory where they lie there as the kernels produce them.
-    item = geometry.compute.itemsize
-    direct = (
-        geometry.out_dtype.itemsize == item
-        and y.strides[4] == item
-        and all(stride % item == 0 for stride in y.strides)
-        and y.flags.aligned
-    )
-    plan, fill, fill_sums = packed.plan(geometry, axes, direct)
-    weights, bias = packed.buffers(plan)
-    plan.run(raw(x), packed.terms, weights, bias, fill, fill_sums, raw(y))
+    values, sums = launch.fill, launch.sums
+    if fill is not None:
+        values = fill.astype(values.dtype, copy=False)
+        sums = packed.fill_sums(geometry, values) if launch.run.plan.corrected else None
+    if launch.viewed:
+        launch.run(raw(input), values, sums, raw(out))
+    else:
+        launch.run(input, values, sums, out)
     return out
 
 

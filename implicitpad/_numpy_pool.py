@@ -25,14 +25,35 @@ ABSENT = -2  # a virtual position past the padding, where ceil_mode lets a windo
 
 def pool(geometry: PoolGeometry, input: Array, indices: bool) -> tuple[Array, Array | None]:
     """See `_numpy.pool`. Workspace: a few rows for each thread, whatever the padding."""
-    out = np.empty(geometry.out_shape, geometry.dtype)
-    index = np.empty(geometry.out_shape, np.int64) if indices else None
-    if out.size == 0:
-        return out, index
+    plan, fill, shape = _plan(
+        geometry,
+        indices,
+        input.strides[-1] == input.itemsize and input.flags.aligned,
+        _conv_cpu.get_instruction_set(),
+        _threads.get_num_threads(),
+    )
+    out = np.empty(shape, geometry.dtype)
+    index = np.empty(shape, np.int64) if indices else None
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
-    axes: tuple[Any, ...] = (whole(1),) * (3 - len(geometry.axes)) + geometry.axes
+    plan.run(
+        raw(x),
+        fill,
+        raw(y),
+        None if index is None else as_five(index, geometry.batched),
+    )
+    return out, index
+
+
+# Geometries compare by identity.
+@functools.lru_cache(maxsize=32)
+def _plan(
+    geometry: PoolGeometry, indices: bool, contiguous: bool, instruction_set: str, threads: int
+) -> tuple[Any, Array, tuple[int, ...]]:
+    """The plan, the fill as its kernels take it, and the shape of the result."""
+    # elements are computed with as they are stored
+    held = geometry.dtype.name in _pool_cpu.ELEMENTS.values()
     plan = _pool_cpu.PoolPlan(
-        axes,
+        (whole(1),) * (3 - len(geometry.axes)) + geometry.axes,
         geometry.batch,
         geometry.channels,
         geometry.dtype.name,
@@ -41,19 +62,12 @@ def pool(geometry: PoolGeometry, input: Array, indices: bool) -> tuple[Array, Ar
         float(geometry.divisor),
         geometry.count_pad,
         geometry.fill_given,
-        _conv_cpu.get_instruction_set(),
-        _threads.get_num_threads(),
-    )
-    held = plan.element == geometry.dtype.name  # elements are computed with as they are stored
-    plan.run(
-        raw(x),
-        geometry.fill.astype(plan.element),
-        raw(y),
-        None if index is None else as_five(index, geometry.batched),
-        held and x.strides[4] == x.itemsize and x.flags.aligned,
+        held and contiguous,
         held,
+        instruction_set,
+        threads,
     )
-    return out, index
+    return plan, geometry.fill.astype(plan.element), geometry.out_shape
 
 
 def max_pool_backward(

@@ -215,7 +215,7 @@ def _max_pool(
             function, rank, input, _max_pool, kernel_size, stride, padding, dilation, ceil_mode,
             return_indices, fill_value, padding_mode,
         )  # fmt: skip
-    pool = operation_of("pool", function, input=input)
+    pool = operation_of("pool", function, input=input, fill_value=fill_value)
     input = as_array(function, "input", input)
     geometry = max_pool_geometry(
         function, rank, input, kernel_size, stride=stride, padding=padding, dilation=dilation,

@@ -215,7 +215,7 @@ def _avg_pool(
             function, rank, input, _avg_pool, kernel_size, stride, padding, ceil_mode,
             count_include_pad, divisor_override, dilation, fill_value, padding_mode,
         )  # fmt: skip
-    pool = operation_of("pool", function, input=input)
+    pool = operation_of("pool", function, input=input, fill_value=fill_value)
     input = as_array(function, "input", input)
     geometry = avg_pool_geometry(
         function, rank, input, kernel_size, stride=stride, padding=padding, dilation=dilation,

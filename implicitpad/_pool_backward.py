@@ -338,8 +338,11 @@ def _max_backward(
                 "constant",
             ).input  # fmt: skip
 
-        return _padded_backward(found, grad_output, input, fill_value, one)
-    compute = operation_of("max_pool_backward", function, grad_output=grad_output, input=input)
+        counted = fill_value is not None or any(axis.mode != "constant" for axis in found.axes)
+        return _padded_backward(found, grad_output, input, fill_value, one, counted)
+    compute = operation_of(
+        "max_pool_backward", function, grad_output=grad_output, input=input, fill_value=fill_value
+    )
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)
     check_floating(function, input.dtype)
@@ -369,9 +372,10 @@ def _avg_backward(
                 divisor_override, dilation, None, "constant",
             ).input  # fmt: skip
 
-        counted = count_include_pad and any(axis.before or axis.after for axis in found.axes)
-        return _padded_backward(found, grad_output, input, fill_value, one, bool(counted))
-    compute = operation_of("avg_pool_backward", function, grad_output=grad_output, input=input)
+        return _padded_backward(found, grad_output, input, fill_value, one, count_include_pad)
+    compute = operation_of(
+        "avg_pool_backward", function, grad_output=grad_output, input=input, fill_value=fill_value
+    )
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)
     geometry = avg_pool_geometry(
@@ -389,15 +393,16 @@ def _padded_backward(
     input: PaddedArray,
     fill_value: Any,
     run: Callable[..., Any],
-    counted: bool = False,
+    counted: bool,
 ) -> PoolGradients:
+    """`counted`: padding continues the border; otherwise windows do not see it."""
     from .padded.window_gradients import pool_backward
 
     function = geometry.function
-    if counted or fill_value is not None or any(a.mode != "constant" for a in geometry.axes):
+    if fill_value is not None and not input.n_pad:
         raise ValueError(
-            f"{function}: gradients of a PaddedArray are for padding that windows do not see; "
-            "extend() the input and pass padding=0 for padding that continues its border."
+            f"{function}: padding continues a PaddedArray by its own fill, got "
+            f"fill_value={fill_value!r} with one that has no border; make that its fill."
         )
-    found = pool_backward(function, grad_output, input, geometry.axes, run)
+    found = pool_backward(function, grad_output, input, geometry.axes, run, counted, fill_value)
     return PoolGradients(found, found.fill)

@@ -23,9 +23,9 @@ class PoolPlan:
         divisor: float,
         count_pad: bool,
         fill_given: bool,
+        in_place: bool,
+        out_place: bool,
         instruction_set: str,
         threads: int,
     ) -> None: ...
-    def run(
-        self, x: Any, fill: Any, y: Any, index: Any, in_place: bool, out_place: bool
-    ) -> None: ...
+    def run(self, x: Any, fill: Any, y: Any, index: Any) -> None: ...

@@ -11,7 +11,6 @@ folded. A filter belongs to one task, which adds its taps in order.
 from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cython.parallel cimport parallel, prange, threadid
-from libc.stdint cimport int32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -116,7 +115,7 @@ cdef void columns_task(const Columns *plan, int task, char *workspace) noexcept 
     cdef int terms, blocks
     cdef char *packed
     cdef int image_pixels = plan.pixels // plan.batch
-    cdef int32_t no_offset = 0
+    cdef tap only
     cdef Py_ssize_t row = <Py_ssize_t>plan.filters * plan.taps * item
     cdef char *columns = workspace + plan.columns_at
     cdef const char *panel = plan.panel + group * plan.channels * plan.channel_stride * item
@@ -126,6 +125,7 @@ cdef void columns_task(const Columns *plan, int task, char *workspace) noexcept 
     n = (plan.pixels + plan.kernels.tile_pixels - 1) // plan.kernels.tile_pixels
     terms = filters * plan.taps
     weights = plan.weights + group * plan.channels * row + <Py_ssize_t>from_filter * plan.taps * item
+    only.slot = only.index = 0
     while at < terms:
         blocks = (terms - at + width - 1) // width
         if blocks > plan.wide:
@@ -142,7 +142,7 @@ cdef void columns_task(const Columns *plan, int task, char *workspace) noexcept 
             for t in range(n):
                 start = even_start(t, n, plan.pixels)
                 plan.kernels.channel_tile[1][even_start(t + 1, n, plan.pixels) - start](
-                    panel + start * item, plan.channel_stride, 0, &no_offset, plan.channels, 1,
+                    panel + start * item, plan.channel_stride, 0, &only, 1, plan.channels, 1,
                     workspace + <Py_ssize_t>b * plan.channels * width * item, workspace + plan.zeros_at,
                     columns + (<Py_ssize_t>at * plan.pixels + start) * item, plan.pixels, 0, count)
             at += width

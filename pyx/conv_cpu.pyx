@@ -26,7 +26,7 @@ from kernels cimport *
 from panel cimport *
 from plan cimport Call, Plan
 from planning cimport *
-from tasks cimport run_task
+from tasks cimport MOST_TAPS, run_task
 
 cdef extern from *:
     """
@@ -137,7 +137,9 @@ cdef class ConvPlan:
 
     `axes`: three objects with size, kernel, stride, dilation, before, mode, out (implicitpad._geometry.Axis).
     `storage`, `out_storage`: dtype names of input and output. `direct`: the output's last axis is contiguous.
-    `fast`: F(4x4, 3x3) may be used; the fill is finite. `corrected`: `run` wants fill_sums.
+    `fast`: F(4x4, 3x3) may be used; the fill is finite. `zeros`: the fill is 0 and the weights are finite.
+    `corrected`: calls want fill_sums. `tables`: three int32 arrays, the element that each virtual position
+    reads or -1, instead of the index map of the axes: kernels follow any table, of elements in any order.
     """
     cdef Plan plan
     cdef Buffer memory
@@ -150,7 +152,7 @@ cdef class ConvPlan:
     cdef readonly tuple blocks
 
     def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, storage, out_storage,
-                 bint direct, bint fast, int threads):
+                 bint direct, bint fast, bint zeros, int threads, tables=None):
         cdef Plan *plan = &self.plan
         code, element = STORAGE[storage]
         self.instruction_set = get_instruction_set()
@@ -190,14 +192,15 @@ cdef class ConvPlan:
             plan.group_weights = (plan.tile + 2) ** 2 * plan.weight_stride * plan.n_blocks
         divide(plan, threads)
         self.threads = plan.threads
-        self._allocate(axes)
+        self._allocate(axes, zeros, tables)
 
-    cdef _allocate(self, axes):
+    cdef _allocate(self, axes, bint zeros, tables):
         cdef Plan *plan = &self.plan
         cdef int a, v, b, t0, t1, t2, first = 0
         cdef int32_t *memory
         cdef Mode mode
         cdef bint by_window
+        cdef const int32_t[:] table = None
         cdef Py_ssize_t before, size, kernel, stride, dilation, limit, position
         scratch = transformed = products = 0
         if plan.tile > 1:
@@ -223,10 +226,10 @@ cdef class ConvPlan:
         plan.workspace = ceil_div(plan.products_at + products, 4096) * 4096 + 64
         self.workspace = plan.workspace
         taps = plan.axis[0].kernel * plan.axis[1].kernel * plan.axis[2].kernel
-        entries = taps + 2 * plan.n_blocks + sum(plan.axis[a].virtual for a in range(3))
+        entries = 2 * taps + 2 * plan.n_blocks + sum(plan.axis[a].virtual for a in range(3))
         self.memory = Buffer(entries * sizeof(int32_t))
         memory = <int32_t *>self.memory.data
-        plan.tap_offset, memory = memory, memory + <int>taps
+        plan.tap, memory = <tap *>memory, memory + 2 * <int>taps
         plan.first, memory = memory, memory + plan.n_blocks
         plan.width, memory = memory, memory + plan.n_blocks
         for b in range(plan.n_blocks):
@@ -237,45 +240,51 @@ cdef class ConvPlan:
             mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
             kernel, stride, dilation, limit = axes[a].kernel, axes[a].stride, axes[a].dilation, axes[a].virtual
             by_window = plan.axis[a].kernel == plan.axis[a].stride == kernel and plan.axis[a].dilation == 1
+            table = None if tables is None else tables[a]
             for v in range(plan.axis[a].virtual):
                 position = v // kernel * stride + v % kernel * dilation if by_window else v
                 # whole tiles may look one position too far; only outputs that are not stored depend on it
-                plan.axis[a].source[v] = -1
-                if position < limit:
+                if table is not None and position < limit:
+                    plan.axis[a].source[v] = table[position]
+                elif position < limit:
                     plan.axis[a].source[v] = <int32_t>_source_index(position - before, size, mode)
-        plan.corrected = False
-        if plan.tile > 2:
-            self._note_outside(axes)
+                else:
+                    plan.axis[a].source[v] = -1
+        outside = 0.0
+        if plan.tile > 2 or zeros and plan.tile == 1 and plan.channel_lanes and max(
+                axis.kernel for axis in axes) <= MOST_TAPS:
+            outside = self._note_outside()
+        plan.corrected = plan.tile > 2 and outside > 0
+        plan.skips = plan.tile == 1 and 100 * outside > WORTH_SKIPPING
         self.corrected = plan.corrected
         b = 0
         for t0 in range(plan.axis[0].kernel):
             for t1 in range(plan.axis[1].kernel):
                 for t2 in range(plan.axis[2].kernel):
-                    plan.tap_offset[b] = <int32_t>(tap_slot(&plan.axis[0], t0) * plan.plane
-                                                   + tap_slot(&plan.axis[1], t1) * plan.axis[2].slots
-                                                   + tap_slot(&plan.axis[2], t2))
+                    plan.tap[b].index = b
+                    plan.tap[b].slot = <int32_t>(tap_slot(&plan.axis[0], t0) * plan.plane
+                                                 + tap_slot(&plan.axis[1], t1) * plan.axis[2].slots
+                                                 + tap_slot(&plan.axis[2], t2))
                     b += 1
 
-    cdef _note_outside(self, axes):
-        """For each output along each axis, which taps read the fill."""
+    cdef double _note_outside(self):
+        """For each output along each axis, which taps read the fill; their share of all terms."""
         cdef Plan *plan = &self.plan
-        cdef int a, i, t, bits
+        cdef int a, i, t, found
+        cdef double inside = 1
         cdef unsigned char *outside
-        cdef Mode mode
-        cdef Py_ssize_t before, size, stride, dilation
         self.outside = Buffer(plan.axis[0].out + plan.axis[1].out + plan.axis[2].out)
         outside = <unsigned char *>self.outside.data
         for a in range(3):
             plan.outside[a] = outside
-            mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
-            stride, dilation = axes[a].stride, axes[a].dilation
+            found = 0
             for i in range(plan.axis[a].out):
-                bits = 0
-                for t in range(axes[a].kernel):
-                    if _source_index(i * stride + t * dilation - before, size, mode) < 0:
-                        bits |= 1 << t
-                outside[i] = bits
-                plan.corrected = plan.corrected or bits != 0
+                outside[i] = 0
+                for t in range(plan.axis[a].kernel):
+                    if plan.axis[a].source[i * plan.axis[a].stride + t * plan.axis[a].dilation] < 0:
+                        outside[i] |= 1 << t
+                        found += 1
+            inside *= 1 - <double>found / (<double>plan.axis[a].out * plan.axis[a].kernel)
             outside += plan.axis[a].out
         plan.inside[0] = 0
         while plan.inside[0] < plan.axis[2].out and plan.outside[2][plan.inside[0]]:
@@ -283,6 +292,7 @@ cdef class ConvPlan:
         plan.inside[1] = plan.inside[0]
         while plan.inside[1] < plan.axis[2].out and not plan.outside[2][plan.inside[1]]:
             plan.inside[1] += 1
+        return 1 - inside
 
     def pack(self, weights):
         """Weights in this plan's layout. `weights`: contiguous, element type, (out_channels, ...)."""
@@ -327,37 +337,55 @@ cdef class ConvPlan:
         PyBuffer_Release(&view)
         return packed
 
-    def run(self, x, terms, Buffer weights, Buffer bias, fill, fill_sums, y):
-        """Convolve x (N, C, D, H, W) into y (N, K, D', H', W').
 
-        `terms`: the weights that `weights` was packed from; `fill`: element type, () or (C,).
-        `fill_sums`: None, or, for a corrected plan whose fill is not 0, float64 (K, taps): the fill times
-        the weights, summed over channels.
-        """
-        cdef Plan *plan = &self.plan
-        cdef Call call
-        cdef Py_buffer x_view, y_view, fill_view, terms_view, sums_view
-        cdef Py_ssize_t tasks = ceil_div(plan.batch, plan.images) * plan.group_tasks * plan.shares, task
-        cdef int a
+cdef class ConvCall:
+    """A ConvPlan with its weights, for arrays that lie in memory in one way: all but the arrays themselves.
+
+    `terms`: the weights that `weights` was packed from. `x_strides`, `y_strides`: bytes from element to
+    element of (N, C, D, H, W).
+    """
+    cdef readonly ConvPlan plan
+    cdef Call call
+    cdef Py_ssize_t tasks
+    cdef object terms, weights, bias  # kept alive
+
+    def __init__(self, ConvPlan resolved, terms, Buffer weights, Buffer bias, x_strides, y_strides):
+        cdef Plan *plan = &resolved.plan
+        cdef Call *call = &self.call
+        cdef Py_buffer view
+        self.plan, self.terms, self.weights, self.bias = resolved, terms, weights, bias
+        PyObject_GetBuffer(terms, &view, PyBUF_STRIDES)
+        call.weights, call.bias, call.terms = weights.data, bias.data, <const char *>view.buf
+        PyBuffer_Release(&view)
+        call.no_bias = bias.data + plan.groups * plan.group_bias * plan.itemsize
+        self.tasks = ceil_div(plan.batch, plan.images) * plan.group_tasks * plan.shares
         for a in range(3):
-            tasks *= plan.axis[a].blocks
+            self.tasks *= plan.axis[a].blocks
+        for a in range(5):
+            call.x_stride[a], call.y_stride[a] = x_strides[a], y_strides[a]
+
+    def __call__(self, x, fill, fill_sums, y):
+        """Convolve x into y.
+
+        `fill`: element type, () or (C,). `fill_sums`: None, or, for a corrected plan whose fill is not 0,
+        float64 (K, taps): the fill times the weights, summed over channels.
+        """
+        cdef Plan *plan = &self.plan.plan
+        cdef Call call = self.call
+        cdef Py_buffer x_view, y_view, fill_view, sums_view
+        cdef Py_ssize_t tasks = self.tasks, task
         cdef Buffer workspace = Buffer(plan.threads * plan.workspace)
         PyObject_GetBuffer(x, &x_view, PyBUF_STRIDES)
         PyObject_GetBuffer(y, &y_view, PyBUF_STRIDES | PyBUF_WRITABLE)
         PyObject_GetBuffer(fill, &fill_view, PyBUF_STRIDES)
         call.x, call.y, call.fill = <const char *>x_view.buf, <char *>y_view.buf, <const char *>fill_view.buf
-        call.fill_stride = plan.itemsize if fill_view.ndim else 0
+        call.fill_stride = fill_view.strides[0] if fill_view.ndim else 0
         call.fill_sums = NULL
-        PyObject_GetBuffer(terms, &terms_view, PyBUF_STRIDES)
-        call.weights, call.bias, call.terms = weights.data, bias.data, <const char *>terms_view.buf
-        call.no_bias = bias.data + plan.groups * plan.group_bias * plan.itemsize
         if plan.corrected:
             call.fill, call.fill_stride = call.no_bias, 0
             if fill_sums is not None:
                 PyObject_GetBuffer(fill_sums, &sums_view, PyBUF_STRIDES)
                 call.fill_sums = <const double *>sums_view.buf
-        for a in range(5):
-            call.x_stride[a], call.y_stride[a] = x_view.strides[a], y_view.strides[a]
         with nogil:
             if plan.threads == 1:
                 for task in range(tasks):
@@ -369,6 +397,5 @@ cdef class ConvPlan:
         PyBuffer_Release(&x_view)
         PyBuffer_Release(&y_view)
         PyBuffer_Release(&fill_view)
-        PyBuffer_Release(&terms_view)
         if call.fill_sums != NULL:
             PyBuffer_Release(&sums_view)

@@ -70,18 +70,23 @@ typedef void load_row_function(void *row, const char *source, ptrdiff_t stride, 
 /* IN values: `length` elements.  OUT target, `stride` bytes apart. */
 typedef void store_row_function(char *target, ptrdiff_t stride, const void *values, ptrdiff_t length);
 
+/* A tap of the kernel: its slot from that of the output, its index among all taps. */
+typedef struct {
+    int32_t slot, index;
+} tap;
+
 /* rows x pixels outputs (both are in the function's name in the table), `row_stride` slots apart,
- * of `out_channels` <= CHANNEL_VECTORS * lanes channels.
+ * of `out_channels` <= CHANNEL_VECTORS * lanes channels. Of all taps only the `n_used` are summed: the
+ * others meet zeros alone, which change no bit.
  * IN weights[channels][taps][CHANNEL_VECTORS * lanes], bias[CHANNEL_VECTORS * lanes]
  * OUT out[k * out_channel + row * out_row + pixel] */
-typedef void channel_tile_function(const void *panel, ptrdiff_t channel_stride, ptrdiff_t row_stride,
-                                   const int32_t *tap_offset, int channels, int taps, const void *weights,
-                                   const void *bias, void *out, ptrdiff_t out_channel, ptrdiff_t out_row,
-                                   int out_channels);
+typedef void channel_tile_function(const void *panel, ptrdiff_t channel_stride, ptrdiff_t row_stride, const tap *used,
+                                   int n_used, int channels, int taps, const void *weights, const void *bias, void *out,
+                                   ptrdiff_t out_channel, ptrdiff_t out_row, int out_channels);
 
 /* `pixels` consecutive outputs of as many channels as the function is for.
  * IN weights[channels][taps][width], bias[width]   OUT out[k * out_channel + pixel] */
-typedef void pixel_tile_function(const void *panel, ptrdiff_t channel_stride, const int32_t *tap_offset, int channels,
+typedef void pixel_tile_function(const void *panel, ptrdiff_t channel_stride, const tap *used, int n_used, int channels,
                                  int taps, const void *weights, const void *bias, void *out, ptrdiff_t out_channel,
                                  int pixels);
 

@@ -21,11 +21,14 @@ cdef extern from "kernels.h" nogil:
                                     int n_runs, const void *fill) noexcept
     ctypedef void store_row_function(char *target, Py_ssize_t stride, const void *values,
                                      Py_ssize_t length) noexcept
+    ctypedef struct tap:
+        int32_t slot, index
+
     ctypedef void channel_tile_function(const void *panel, Py_ssize_t channel_stride, Py_ssize_t row_stride,
-                                        const int32_t *tap_offset, int channels, int taps, const void *weights,
+                                        const tap *used, int n_used, int channels, int taps, const void *weights,
                                         const void *bias, void *out, Py_ssize_t out_channel, Py_ssize_t out_row,
                                         int out_channels) noexcept
-    ctypedef void pixel_tile_function(const void *panel, Py_ssize_t channel_stride, const int32_t *tap_offset,
+    ctypedef void pixel_tile_function(const void *panel, Py_ssize_t channel_stride, const tap *used, int n_used,
                                       int channels, int taps, const void *weights, const void *bias, void *out,
                                       Py_ssize_t out_channel, int pixels) noexcept
     ctypedef void pack_weights_function(void *packed, const void *weights, Py_ssize_t row_stride, int rows,

@@ -16,7 +16,7 @@
 INLINE int NAME(partial_channels)(int taps) { return taps < PARTIAL_TERMS ? PARTIAL_TERMS / taps : 1; }
 
 INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *panel, ptrdiff_t channel_stride,
-                               ptrdiff_t row_stride, const int32_t *tap_offset, int channels, int taps,
+                               ptrdiff_t row_stride, const tap *used, int n_used, int channels, int taps,
                                const ELEMENT *weights, const ELEMENT *bias, ELEMENT *out, ptrdiff_t out_channel,
                                ptrdiff_t out_row, int out_channels) {
     const int n = rows * pixels;
@@ -27,11 +27,11 @@ INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *
     for (int first = 0;; first += chunk) {
         const int last = first + chunk < channels ? first + chunk : channels;
         UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < n; i++) acc[v][i] = (vector){0};
-        for (int c = first; c < last; c++) {
+        for (int c = first; c < last; c++, weights += taps * CHANNELS) {
             const ELEMENT *plane = panel + c * channel_stride;
-            for (int t = 0; t < taps; t++, weights += CHANNELS) {
-                const ELEMENT *x = plane + tap_offset[t];
-                const vector w0 = vload(weights), w1 = vload(weights + LANES);
+            for (const tap *t = used; t < used + n_used; t++) {
+                const ELEMENT *x = plane + t->slot, *w = weights + t->index * CHANNELS;
+                const vector w0 = vload(w), w1 = vload(w + LANES);
                 UNROLL for (int i = 0; i < n; i++) {
                     const vector value = broadcast(x[i / pixels * row_stride + i % pixels]);
                     acc[0][i] += w0 * value;
@@ -63,7 +63,7 @@ INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *
 }
 
 INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *panel, ptrdiff_t channel_stride,
-                             const int32_t *tap_offset, int channels, int taps, const ELEMENT *weights,
+                             const tap *used, int n_used, int channels, int taps, const ELEMENT *weights,
                              const ELEMENT *bias, ELEMENT *out, ptrdiff_t out_channel, int pixels) {
     const int chunk = NAME(partial_channels)(taps);
     vector acc[8][MAX_PIXEL_VECTORS], total[8][MAX_PIXEL_VECTORS];
@@ -71,14 +71,14 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
     for (int first = 0;; first += chunk) {
         const int last = first + chunk < channels ? first + chunk : channels;
         UNROLL for (int k = 0; k < width; k++) UNROLL for (int i = 0; i < vectors; i++) acc[k][i] = (vector){0};
-        for (int c = first; c < last; c++) {
+        for (int c = first; c < last; c++, weights += taps * width) {
             const ELEMENT *plane = panel + c * channel_stride;
-            for (int t = 0; t < taps; t++, weights += width) {
-                const ELEMENT *p = plane + tap_offset[t];
+            for (const tap *t = used; t < used + n_used; t++) {
+                const ELEMENT *p = plane + t->slot, *weight = weights + t->index * width;
                 vector x[MAX_PIXEL_VECTORS];
                 UNROLL for (int i = 0; i < vectors; i++) x[i] = vload(p + i * LANES);
                 UNROLL for (int k = 0; k < width; k++) {
-                    const vector w = broadcast(weights[k]);
+                    const vector w = broadcast(weight[k]);
                     UNROLL for (int i = 0; i < vectors; i++) acc[k][i] += w * x[i];
                 }
             }
@@ -139,17 +139,17 @@ INLINE void NAME(product_tile)(const int pixels, const ELEMENT *x, ptrdiff_t gro
 
 #define CHANNEL_TILE(rows, pixels)                                                                                     \
     static NOINLINE void NAME(channel_tile_##rows##_##pixels)(                                                         \
-        const void *panel, ptrdiff_t channel_stride, ptrdiff_t row_stride, const int32_t *tap_offset, int channels,    \
+        const void *panel, ptrdiff_t channel_stride, ptrdiff_t row_stride, const tap *used, int n_used, int channels,  \
         int taps, const void *weights, const void *bias, void *out, ptrdiff_t out_channel, ptrdiff_t out_row,          \
         int out_channels) {                                                                                            \
-        NAME(channel_tile)(rows, pixels, panel, channel_stride, row_stride, tap_offset, channels, taps, weights, bias, \
-                           out, out_channel, out_row, out_channels);                                                   \
+        NAME(channel_tile)(rows, pixels, panel, channel_stride, row_stride, used, n_used, channels, taps, weights,     \
+                           bias, out, out_channel, out_row, out_channels);                                             \
     }
 #define PIXEL_TILE(width, vectors)                                                                                     \
     static NOINLINE void NAME(pixel_tile_##width##_##vectors)(                                                         \
-        const void *panel, ptrdiff_t channel_stride, const int32_t *tap_offset, int channels, int taps,                \
+        const void *panel, ptrdiff_t channel_stride, const tap *used, int n_used, int channels, int taps,              \
         const void *weights, const void *bias, void *out, ptrdiff_t out_channel, int pixels) {                         \
-        NAME(pixel_tile)(width, vectors, panel, channel_stride, tap_offset, channels, taps, weights, bias, out,        \
+        NAME(pixel_tile)(width, vectors, panel, channel_stride, used, n_used, channels, taps, weights, bias, out,      \
                          out_channel, pixels);                                                                         \
     }
 #define PRODUCT_TILE(pixels)                                                                                           \

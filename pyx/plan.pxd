@@ -3,7 +3,7 @@
 
 from libc.stdint cimport int32_t
 
-from kernels cimport element_kernels, load_row_function, store_row_function, winograd_kernels
+from kernels cimport element_kernels, load_row_function, store_row_function, tap, winograd_kernels
 from panel cimport PanelAxis
 
 
@@ -29,7 +29,8 @@ cdef struct Plan:
     int batch, groups
     int channels, filters       # of one group
     int taps
-    int32_t *tap_offset
+    tap *tap                    # all of them
+    bint skips                  # taps that read padding alone are left out
     PanelAxis axis[3]
     int images                  # of a block; more than one only with tiles
     const winograd_kernels *winograd   # or NULL: direct

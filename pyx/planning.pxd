@@ -16,6 +16,7 @@ cdef enum:
     MACS_PER_TASK = 100000      # groups with less work are done several to a task
     TRANSFORMED_BYTES = 400 * 1024  # of a block's transformed inputs
     BYTES_A_CYCLE = 16          # of weights, from the third-level cache
+    WORTH_SKIPPING = 10         # percent of the terms that lie in zero padding
 
 
 cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):

@@ -12,6 +12,8 @@
  *
  * op is the maximum (a NaN stays) or the sum. Indices of maxima cannot be found in that order, since the
  * first maximum of a window is wanted, row by row: pool_arg_function takes all taps of a window at once.
+ *
+ * Small windows that lie ready in memory are reduced in the same order without a line: pool_band.
  */
 #ifndef IMPLICITPAD_POOL_H
 #define IMPLICITPAD_POOL_H
@@ -44,6 +46,33 @@ typedef void pool_arg_function(void *out, void *index, const void *const *rows, 
                                const void *columns, int n, int stride, int dense, const int32_t *tap_offset, int taps,
                                const void *first, int64_t first_row, const void *lowest);
 
+/* A band of output rows whose input rows lie ready in memory, without lines: for stride 1 or 2 and 2 or 3
+ * taps side by side along the row. The padding along it is constant, or there is none. */
+typedef struct {
+    const void *const *slices; /* the input along D, at its first element; NULL: padding */
+    int n_slices;
+    const int32_t *source; /* input row of each virtual row; -1: padding, -2: nothing, nor are the next */
+    int kernel, stride, dilation, first, last; /* along H; output rows first ... last - 1 */
+    ptrdiff_t x_row, y_row, index_row;         /* elements from a row to the next */
+    ptrdiff_t width;                           /* of the input; without padding */
+    int before, out;                           /* padding before it; outputs of a row */
+    const void *fill;                          /* a row of padding; for indices one element, which never wins */
+    void *y;
+    double divisor;          /* of all sums; if 0, they are divided by the product of three counts: */
+    double slice_count;      /* of the slices, */
+    const double *row_count; /* of the rows, for each output row, */
+    const void *count;       /* of the columns, for each output of a row, as elements; 1 with a divisor; */
+    double uniform;          /* this, where all are the same; else 0 */
+    int64_t *index;
+    const int64_t *slice_index; /* index of the first element of each slice */
+    ptrdiff_t index_of_row;     /* from a row of the input to the next */
+    const void *first_column;   /* first column in each output's window, -1: none; an index each */
+    const void **rows;          /* room for n_slices * kernel pointers, and as many indices */
+    int64_t *row_index;
+    int streamed; /* store past the caches: outputs start at multiples of 16 bytes, row by row */
+} pool_band;
+typedef void pool_strips_function(const pool_band *band, int stride, int taps);
+
 /* Let the padding win where it is larger than the maximum: out[i] = fill, index[i] = -1.
  * IN padded[i]: whether output i has padding; NULL: all have. */
 typedef void pool_fill_function(void *out, void *index, const char *padded, int n, const void *fill);
@@ -51,7 +80,9 @@ typedef void pool_fill_function(void *out, void *index, const char *padded, int 
 typedef struct {
     pool_columns_function *columns[POOL_OPERATIONS]; /* sums: of floats only */
     pool_windows_function *windows[POOL_OPERATIONS];
+    pool_strips_function *strips[POOL_OPERATIONS];
     pool_arg_function *arg;
+    pool_strips_function *strips_arg;
     pool_fill_function *fill;
 } pool_kernels;
 

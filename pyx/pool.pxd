@@ -28,10 +28,35 @@ cdef extern from "pool.h" nogil:
     ctypedef void pool_fill_function(void *out, void *index, const char *padded, int n,
                                      const void *fill) noexcept
 
+    ctypedef struct pool_band:
+        const void *const *slices
+        int n_slices
+        const int32_t *source
+        int kernel, stride, dilation, first, last
+        Py_ssize_t x_row, y_row, index_row
+        Py_ssize_t width
+        int before, out
+        const void *fill
+        void *y
+        double divisor, slice_count
+        const double *row_count
+        const void *count
+        double uniform
+        int64_t *index
+        const int64_t *slice_index
+        Py_ssize_t index_of_row
+        const void *first_column
+        const void **rows
+        int64_t *row_index
+        int streamed
+    ctypedef void pool_strips_function(const pool_band *band, int stride, int taps) noexcept
+
     ctypedef struct pool_kernels:
         pool_columns_function *columns[2]
         pool_windows_function *windows[2]
+        pool_strips_function *strips[2]
         pool_arg_function *arg
+        pool_strips_function *strips_arg
         pool_fill_function *fill
 
     ctypedef struct pool_set:

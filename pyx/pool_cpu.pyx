@@ -39,6 +39,7 @@ ELEMENTS = {POOL_F32: "float32", POOL_F64: "float64", POOL_I32: "int32", POOL_I6
 cdef enum:
     LINE_BYTES = 16 * 1024       # a line, a row of outputs and the rows they come from share the first level
     ROWS_BYTES = 256 * 1024      # gathered rows share the second
+    STREAM_BYTES = 8 * 1024 * 1024
     TAPS_PER_THREAD = 500000     # below this a second thread costs more than it brings
 
 
@@ -53,12 +54,26 @@ cdef const pool_set *set_of(name) except NULL:
     raise ValueError(f"implicitpad._pool_cpu: no kernels for instruction set {name!r}")
 
 
+cdef bint rows_aligned(const Call *call) noexcept:
+    """Whether each row of outputs starts at a multiple of 16 bytes."""
+    cdef Py_ssize_t bits = <Py_ssize_t>call.y
+    cdef int a
+    if call.index != NULL:
+        bits |= <Py_ssize_t>call.index
+    for a in range(4):
+        bits |= call.y_stride[a]
+        if call.index != NULL:
+            bits |= call.index_stride[a]
+    return bits % 16 == 0
+
+
 cdef class PoolPlan:
     """One pooling geometry, resolved for an instruction set.
 
     `axes`: three objects with size, kernel, stride, dilation, before, after, mode, out.
     `operation`: "max" or "mean". `divisor`: of all windows, or 0 to count taps; `count_pad`: also the
-    padding's. `fill_given`: whether the padding can be the maximum. Plans are immutable.
+    padding's. `fill_given`: whether the padding can be the maximum. `in_place`: inputs hold elements, aligned,
+    side by side along W; `out_place`: so do outputs. Plans are immutable.
     """
     cdef Plan plan
     cdef object tables
@@ -68,7 +83,7 @@ cdef class PoolPlan:
     cdef readonly bint indices
 
     def __init__(self, axes, int batch, int channels, storage, operation, bint indices, double divisor,
-                 bint count_pad, bint fill_given, instruction_set, int threads):
+                 bint count_pad, bint fill_given, bint in_place, bint out_place, instruction_set, int threads):
         cdef Plan *plan = &self.plan
         cdef const pool_set *kernels = set_of(instruction_set)
         elements = 1
@@ -93,9 +108,22 @@ cdef class PoolPlan:
             plan.axis[a].kernel, plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, axis.stride, axis.dilation
             plan.axis[a].virtual = (axis.out - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1
             plan.limit[a] = min(plan.axis[a].virtual, axis.before + axis.size + axis.after)
+        in_place, out_place = in_place and not wide, out_place and not wide
+        plan.strips = in_place and out_place and self._in_strips(axes[2], indices)
+        plan.in_place, plan.out_place = in_place and (plan.strips or not indices), out_place
         self._choose_blocks(threads)
         self._lay_out_workspace()
         self._make_tables(axes, storage, count_pad)
+
+    cdef bint _in_strips(self, axis, bint indices):
+        """Whether pool_band takes windows along this axis; it knows one kind of padding, and no fill that wins."""
+        cdef Plan *plan = &self.plan
+        hangs_out = plan.limit[2] < plan.axis[2].virtual
+        padded = axis.before > 0 or min(plan.limit[2], plan.axis[2].virtual) > axis.before + axis.size
+        plan.width = axis.size + min(axis.after, 0)
+        fills_alike = plan.operation == POOL_MAX and not plan.fill_given
+        return (axis.dilation == 1 and axis.stride <= 2 and 2 <= axis.kernel <= 3
+                and (axis.mode == "constant" or not padded) and (fills_alike or not (indices or hangs_out)))
 
     cdef _lay_out_line(self, int block):
         """Dense, so that rows are read as they lie, unless windows leave out most of what they span."""
@@ -117,6 +145,9 @@ cdef class PoolPlan:
         block = plan.axis[2].out
         while True:
             self._lay_out_line(block)
+            if plan.strips:
+                plan.axis[2].slots, plan.ring = plan.width, 0
+                break
             rows = plan.axis[0].kernel * plan.ring
             bytes_ = <double>plan.axis[2].slots * plan.item
             if block <= 64 or bytes_ <= LINE_BYTES and rows * bytes_ <= ROWS_BYTES:
@@ -149,6 +180,8 @@ cdef class PoolPlan:
             return start
 
         plan.row_bytes = (<Py_ssize_t>slots * plan.item + slack + 63) // 64 * 64 | 64
+        plan.slices_at = place(plan.axis[0].kernel * sizeof(void *))
+        plan.slice_index_at = place(plan.axis[0].kernel * sizeof(int64_t))
         plan.line_at = place(plan.row_bytes)
         plan.fill_at = place(plan.row_bytes)
         plan.out_at = place(plan.axis[2].block * plan.item + slack)
@@ -195,6 +228,7 @@ cdef class PoolPlan:
             mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
             for v in range(axis.virtual):
                 axis.source[v] = ABSENT if v >= plan.limit[a] else <int32_t>source_index(v - before, size, mode)
+            plan.uniform = 0
             for o in range(axis.out):
                 counted, first, padded = 0, -1, False
                 for k in range(axis.kernel):
@@ -209,6 +243,7 @@ cdef class PoolPlan:
                 plan.padded_w[o] = padded
                 if plan.divisor != 0:
                     counted = 1
+                plan.uniform = counted if o == 0 or plan.uniform == counted else 0
                 if plan.item == 4:
                     (<float *>plan.count_w)[o] = counted
                     (<int32_t *>plan.first_w)[o] = <int32_t>first
@@ -231,12 +266,8 @@ cdef class PoolPlan:
             else:
                 (<int64_t *>neutral)[0] = -(1 << (bits - 1))
 
-    def run(self, x, fill, y, index, bint in_place, bint out_place):
-        """Pool x (N, C, D, H, W) into y and index (or None).
-
-        `fill`: element type, () or (C,). `in_place`: x holds elements, aligned, side by side along W;
-        `out_place`: so does y.
-        """
+    def run(self, x, fill, y, index):
+        """Pool x (N, C, D, H, W) into y and index (or None). `fill`: element type, () or (C,)."""
         cdef Plan *plan = &self.plan
         cdef Call call
         cdef Py_buffer x_view, y_view, fill_view, index_view
@@ -255,8 +286,6 @@ cdef class PoolPlan:
         PyObject_GetBuffer(fill, &fill_view, PyBUF_STRIDES)
         call.x, call.y, call.fill = <const char *>x_view.buf, <char *>y_view.buf, <const char *>fill_view.buf
         call.fill_stride = plan.item if fill_view.ndim else 0
-        call.in_place = in_place and index is None
-        call.out_place = out_place
         call.x_row, call.x_plane = x_view.shape[4], x_view.shape[3] * x_view.shape[4]
         call.index = NULL
         if index is not None:
@@ -266,6 +295,7 @@ cdef class PoolPlan:
             call.x_stride[a], call.y_stride[a] = x_view.strides[a], y_view.strides[a]
             if index is not None:
                 call.index_stride[a] = index_view.strides[a]
+        call.streamed = y_view.len > STREAM_BYTES and rows_aligned(&call)
         with nogil:
             if plan.threads == 1:
                 for task in range(tasks):

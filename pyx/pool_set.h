@@ -3,6 +3,7 @@
  * pooling takes the name of an instruction set that is known to be there.
  */
 #include "pool.h"
+#include <math.h>
 #include <string.h>
 
 #include "compiler.h"

@@ -22,8 +22,7 @@ cdef struct Call:
     const char *fill
     Py_ssize_t fill_stride      # bytes from one channel's fill to the next, or 0
     Py_ssize_t x_plane, x_row   # elements of a slice along D, of a row
-    bint in_place               # rows are reduced where they lie
-    bint out_place              # outputs are stored as they are computed
+    bint streamed               # outputs are too many for the caches, and aligned
 
 
 cdef struct Plan:
@@ -49,8 +48,14 @@ cdef struct Plan:
     int ring                    # gathered rows of one depth tap; row v is kept at v mod ring, or at its tap
     bint by_tap
     bint fill_given
+    bint in_place               # rows are reduced where they lie
+    bint out_place              # outputs are stored as they are computed
+    bint strips                 # and without lines
+    int width                   # of a row of the input that windows may see
+    double uniform              # what all of count_w are; or 0
     int threads
-    Py_ssize_t line_at, fill_at, out_at, index_at, columns_at, source_at, runs_at, absent_at, rows_at
+    Py_ssize_t slices_at, slice_index_at, line_at, fill_at
+    Py_ssize_t out_at, index_at, columns_at, source_at, runs_at, absent_at, rows_at
     Py_ssize_t steps_at, numbers_at, ring_at, row_bytes, workspace
 
 
@@ -140,7 +145,7 @@ cdef inline void pool_row(const Plan *plan, const Call *call, int image, int cha
     cdef const char *row
     cdef char *y = (call.y + image * call.y_stride[0] + channel * call.y_stride[1] + d * call.y_stride[2]
                     + h * call.y_stride[3] + first * call.y_stride[4])
-    cdef char *out = y if call.out_place else workspace + plan.out_at
+    cdef char *out = y if plan.out_place else workspace + plan.out_at
     cdef char *line = workspace + plan.line_at
     cdef int kd, kh, vd, vh, sd, sh, i, n_rows = 0
     cdef int64_t first_row = -1
@@ -167,7 +172,7 @@ cdef inline void pool_row(const Plan *plan, const Call *call, int image, int cha
                 if first_row < 0:
                     first_row = row_index[n_rows]
                 row = gathered(plan, call, row, kd, kh, vh, plan.neutral, workspace)
-            elif not call.in_place:
+            elif not plan.in_place:
                 row = gathered(plan, call, row, kd, kh, vh, fill, workspace)
             rows[n_rows] = row
             n_rows += 1
@@ -181,7 +186,7 @@ cdef inline void pool_row(const Plan *plan, const Call *call, int image, int cha
                          + d * call.index_stride[2] + h * call.index_stride[3] + first * call.index_stride[4],
                          call.index_stride[4], workspace + plan.index_at, n)
     else:
-        if call.in_place:
+        if plan.in_place:
             reduce_rows(plan, call, rows, n_rows, workspace)
         else:
             plan.kernels.columns[plan.operation](line, rows, NULL, n_rows, True, axis[2].slots)
@@ -191,8 +196,45 @@ cdef inline void pool_row(const Plan *plan, const Call *call, int image, int cha
         scale = plan.divisor if plan.divisor != 0 else plan.count[0][d] * plan.count[1][h]
         plan.kernels.windows[plan.operation](out, line, n, plan.line_stride, plan.tap_offset, axis[2].kernel,
                                              plan.count_w + <Py_ssize_t>first * plan.item, scale)
-    if not call.out_place:
+    if not plan.out_place:
         plan.store_row(y, call.y_stride[4], out, n)
+
+
+cdef inline void pool_band_of(const Plan *plan, const Call *call, int image, int channel, int d, int first, int last,
+                              char *workspace) noexcept nogil:
+    """Output rows first ... last - 1 of a slice, in strips."""
+    cdef pool_band band
+    cdef const PanelAxis *axis = &plan.axis[0]
+    cdef const void **slices = <const void **>(workspace + plan.slices_at)
+    cdef int64_t *slice_index = <int64_t *>(workspace + plan.slice_index_at)
+    cdef const char *x = call.x + image * call.x_stride[0] + channel * call.x_stride[1]
+    cdef int k, source, n = 0
+    for k in range(axis[0].kernel):
+        source = axis[0].source[d * axis[0].stride + k * axis[0].dilation]
+        if source == ABSENT:
+            break
+        slices[n] = x + source * call.x_stride[2] if source >= 0 else NULL
+        slice_index[n] = source * call.x_plane
+        n += 1
+    band.slices, band.n_slices, band.slice_index = slices, n, slice_index
+    band.source, band.kernel, band.stride = axis[1].source, axis[1].kernel, axis[1].stride
+    band.dilation, band.first, band.last = axis[1].dilation, first, last
+    band.x_row, band.y_row = call.x_stride[3] // plan.item, call.y_stride[3] // plan.item
+    band.width, band.before, band.out = plan.width, plan.before, axis[2].out
+    band.fill = workspace + plan.fill_at
+    band.y = call.y + image * call.y_stride[0] + channel * call.y_stride[1] + d * call.y_stride[2]
+    band.divisor, band.slice_count, band.row_count = plan.divisor, plan.count[0][d], plan.count[1]
+    band.count, band.uniform = plan.count_w, plan.uniform
+    band.rows = <const void **>(workspace + plan.rows_at)
+    band.streamed = call.streamed
+    if call.index == NULL:
+        plan.kernels.strips[plan.operation](&band, axis[2].stride, axis[2].kernel)
+        return
+    band.fill, band.index_of_row, band.first_column = plan.neutral, call.x_row, plan.first_w
+    band.row_index, band.index_row = <int64_t *>(workspace + plan.steps_at), call.index_stride[3] // 8
+    band.index = <int64_t *>(call.index + image * call.index_stride[0] + channel * call.index_stride[1]
+                             + d * call.index_stride[2])
+    plan.kernels.strips_arg(&band, axis[2].stride, axis[2].kernel)
 
 
 cdef inline void run_task(const Plan *plan, const Call *call, Py_ssize_t task, char *workspace) noexcept nogil:
@@ -212,9 +254,9 @@ cdef inline void run_task(const Plan *plan, const Call *call, Py_ssize_t task, c
     n = plan.axis[2].out - first
     if n > plan.axis[2].block:
         n = plan.axis[2].block
-    if work.block != block:
+    if work.block != block and not plan.strips:
         prepare(plan, block, workspace)
-    if call.in_place:
+    if plan.in_place:
         fill = channel if call.fill_stride else 0
         if work.filled != fill:
             work.filled = fill
@@ -223,5 +265,9 @@ cdef inline void run_task(const Plan *plan, const Call *call, Py_ssize_t task, c
     else:
         for i in range(plan.axis[0].kernel * plan.ring):
             numbers[i] = -1
+    if plan.strips:
+        pool_band_of(plan, call, image, channel, d, band * plan.band, min((band + 1) * plan.band, plan.axis[1].out),
+                     workspace)
+        return
     for h in range(band * plan.band, min((band + 1) * plan.band, plan.axis[1].out)):
         pool_row(plan, call, image, channel, d, h, first, n, workspace)

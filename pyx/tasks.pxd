@@ -5,27 +5,63 @@ Two algorithms share panels, register tiles and tasks: direct convolution, here,
 """
 
 from gather cimport fill_panel, locate
+from kernels cimport tap
 from plan cimport Call, Plan, even_start
 from winograd cimport winograd_block
 
 
-cdef inline void tile_row(const Plan *plan, const Call *call, int group, int block, const char *panel, int rows,
-                          int pixels, char *out, Py_ssize_t out_channel, Py_ssize_t out_row) noexcept nogil:
-    """One block of output channels at `rows` rows of `pixels` outputs (rows > 1 only for channel tiles)."""
-    cdef int first = plan.first[block], width = plan.width[block]
-    cdef int log2 = 0, t, n, at, count, vectors
+cdef enum:
+    MOST_TAPS = 8        # of an axis: a bit each in Plan.outside
+
+
+cdef inline int seen_taps(const Plan *plan, const int *at, int rows, int pixels, tap *used) noexcept nogil:
+    """The taps that rows x pixels outputs from `at` on do not all find in the padding; how many."""
+    cdef int outside[3]
+    cdef int i, d, h, w, n = 0
+    outside[0], outside[1], outside[2] = plan.outside[0][at[0]], plan.outside[1][at[1]], plan.outside[2][at[2]]
+    for i in range(1, rows):
+        outside[1] &= plan.outside[1][at[1] + i]
+    for i in range(1, pixels):
+        outside[2] &= plan.outside[2][at[2] + i]
+    i = 0
+    for d in range(plan.axis[0].kernel):
+        for h in range(plan.axis[1].kernel):
+            for w in range(plan.axis[2].kernel):
+                if not (outside[0] >> d & 1 or outside[1] >> h & 1 or outside[2] >> w & 1):
+                    used[n] = plan.tap[i]
+                    n += 1
+                i += 1
+    return n
+
+
+cdef inline void tile_row(const Plan *plan, const Call *call, int group, int block, const int *first, int depth,
+                          int row, const char *panel, int rows, int pixels, char *out, Py_ssize_t out_channel,
+                          Py_ssize_t out_row) noexcept nogil:
+    """One block of output channels at `rows` rows of `pixels` outputs (rows > 1 only for channel tiles).
+
+    (depth, row): the first of them in the block that begins at output `first`.
+    """
+    cdef int filter = plan.first[block], width = plan.width[block]
+    cdef int log2 = 0, t, n, at, count, vectors, n_used = plan.taps
     cdef int lanes = plan.kernels.lanes
+    cdef int output[3]
+    cdef tap seen[MOST_TAPS * MOST_TAPS * MOST_TAPS]
+    cdef const tap *used = plan.tap
     cdef Py_ssize_t terms = <Py_ssize_t>plan.channels * plan.taps
-    cdef const char *weights = call.weights + (group * plan.group_weights + first * terms) * plan.itemsize
-    cdef const char *bias = call.bias + (<Py_ssize_t>group * plan.group_bias + first) * plan.itemsize
+    cdef const char *weights = call.weights + (group * plan.group_weights + filter * terms) * plan.itemsize
+    cdef const char *bias = call.bias + (<Py_ssize_t>group * plan.group_bias + filter) * plan.itemsize
     if plan.channel_lanes:
         n = (pixels * rows + plan.kernels.tile_pixels - 1) // plan.kernels.tile_pixels
-        count = plan.filters - first if plan.filters - first < width else width
         for t in range(n):
             at = even_start(t, n, pixels)
-            plan.kernels.channel_tile[rows][even_start(t + 1, n, pixels) - at](
-                panel + at * plan.itemsize, plan.channel_stride, plan.axis[2].slots, plan.tap_offset,
-                plan.channels, plan.taps, weights, bias, out + at * plan.itemsize, out_channel, out_row, count)
+            count = even_start(t + 1, n, pixels) - at
+            if plan.skips:
+                output[0], output[1], output[2] = first[0] + depth, first[1] + row, first[2] + at
+                used, n_used = seen, seen_taps(plan, output, rows, count, seen)
+            plan.kernels.channel_tile[rows][count](
+                panel + at * plan.itemsize, plan.channel_stride, plan.axis[2].slots, used, n_used, plan.channels,
+                plan.taps, weights, bias, out + at * plan.itemsize, out_channel, out_row,
+                plan.filters - filter if plan.filters - filter < width else width)
         return
     while 1 << log2 < width:
         log2 += 1
@@ -35,8 +71,8 @@ cdef inline void tile_row(const Plan *plan, const Call *call, int group, int blo
         at = even_start(t, n, vectors)
         count = even_start(t + 1, n, vectors) - at
         plan.kernels.pixel_tile[log2][count](
-            panel + at * lanes * plan.itemsize, plan.channel_stride, plan.tap_offset, plan.channels, plan.taps,
-            weights, bias, out + at * lanes * plan.itemsize, out_channel,
+            panel + at * lanes * plan.itemsize, plan.channel_stride, used, n_used, plan.channels, plan.taps, weights,
+            bias, out + at * lanes * plan.itemsize, out_channel,
             count * lanes if at + count < vectors else pixels - at * lanes)
 
 
@@ -75,10 +111,10 @@ cdef inline void direct_block(const Plan *plan, const Call *call, int image, int
                     if plan.direct:
                         out = (y + plan.first[b] * call.y_stride[1] + d * call.y_stride[2]
                                + h * call.y_stride[3])
-                        tile_row(plan, call, group, b, panel, rows, pixels, out, call.y_stride[1] // item,
-                                 call.y_stride[3] // item)
+                        tile_row(plan, call, group, b, first, d, h, panel, rows, pixels, out,
+                                 call.y_stride[1] // item, call.y_stride[3] // item)
                     else:
-                        tile_row(plan, call, group, b, panel, rows, pixels,
+                        tile_row(plan, call, group, b, first, d, h, panel, rows, pixels,
                                  scratch + (d * area + h * pitch) * item, size[0] * area, pitch)
         last = 0 if plan.direct else plan.filters - plan.first[block]
         for k in range(last if last < plan.width[block] else plan.width[block]):

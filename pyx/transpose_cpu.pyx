@@ -26,6 +26,7 @@ from panel cimport *
 from plan cimport *
 from planning cimport choose_blocks, choose_tile, divide
 from tasks cimport *
+from transpose_packing cimport pack_block
 
 cdef enum:
     MAX_WIDTH = 32               # of a block of channels
@@ -105,7 +106,7 @@ cdef void transpose_block(const Plan *plan, const Transposed *t, const Call *cal
                             row = 0
                             while row < rows:
                                 count = row_step if row + row_step <= rows else 1
-                                tile_row(&t.phase[p], &part, group, block,
+                                tile_row(&t.phase[p], &part, group, block, first, 0, 0,
                                          panel + <Py_ssize_t>row * plan.axis[2].slots * plan.itemsize,
                                          count, size[2],
                                          scratch + (<Py_ssize_t>r * rows + row) * size[2] * plan.itemsize,
@@ -136,35 +137,6 @@ cdef void transpose_task(const Plan *plan, const Transposed *t, const Call *call
         fill_panel(plan, call, image, group * plan.channels, plan.channels, n_runs, workspace)
         transpose_block(plan, t, call, image, group, first, size, even_start(share, plan.shares, plan.n_blocks),
                         even_start(share + 1, plan.shares, plan.n_blocks), workspace)
-
-
-cdef void pack_block(const Plan *plan, const char *weights, const Py_ssize_t *strides, int rows, int width,
-                     const Py_ssize_t *tap, char **packed, const Py_ssize_t *step, char *line) noexcept nogil:
-    """packed[t][c step[t] + k] = weights[k][c][tap[t]] for one block of filters; rows from `rows` on are zero.
-
-    A channel at a time, so that its taps, which lie together in memory, are read together. With `line`, they are
-    contiguous, and vectors transpose them.
-    """
-    cdef int c, t, k, item = plan.itemsize
-    cdef const char *source
-    cdef char *target
-    for c in range(plan.channels):
-        source = weights + c * strides[1]
-        if line != NULL and plan.kernels.gradient != NULL and width == CHANNEL_VECTORS * plan.kernels.lanes:
-            plan.kernels.gradient.pack(line, source, strides[0] // item, rows, plan.taps)
-        elif line != NULL:
-            plan.kernels.pack_weights(line, source, strides[0] // item, rows, plan.taps, width)
-        for t in range(plan.taps):
-            target = packed[t] + c * step[t]
-            if line != NULL:
-                memcpy(target, line + tap[t] * width, width * item)
-                continue
-            for k in range(rows):
-                if item == 4:
-                    (<uint32_t *>target)[k] = (<const uint32_t *>(source + tap[t] + k * strides[0]))[0]
-                else:
-                    (<uint64_t *>target)[k] = (<const uint64_t *>(source + tap[t] + k * strides[0]))[0]
-            memset(target + rows * item, 0, (width - rows) * item)
 
 
 ctypedef fused word:
@@ -258,14 +230,14 @@ cdef class TransposePlan:
         plan.runs_at = ceil_div(plan.source_at + slots * sizeof(int32_t), 64) * 64
         plan.workspace = ceil_div(plan.runs_at + plan.axis[2].slots * sizeof(panel_run), 4096) * 4096 + 64
         self.workspace = plan.workspace
-        entries = plan.taps + 2 * plan.n_blocks + sum(plan.axis[a].virtual for a in range(3))
+        entries = 2 * plan.taps + 2 * plan.n_blocks + sum(plan.axis[a].virtual for a in range(3))
         self.memory = calloc(1, n_phases * (sizeof(Plan) + sizeof(Py_ssize_t)) + entries * sizeof(int32_t))
         if self.memory == NULL:
             raise MemoryError("implicitpad: tables of a transposed convolution")
         t.phase = <Plan *>self.memory
         t.weights_at = <Py_ssize_t *>(t.phase + n_phases)
         memory = <int32_t *>(t.weights_at + n_phases)
-        plan.tap_offset, memory = memory, memory + plan.taps
+        plan.tap, memory = <tap *>memory, memory + 2 * plan.taps
         plan.first, memory = memory, memory + plan.n_blocks
         plan.width, memory = memory, memory + plan.n_blocks
         for b in range(plan.n_blocks):
@@ -281,12 +253,13 @@ cdef class TransposePlan:
         for b, residue in enumerate(product(*[range(t.step[a]) for a in range(3)])):
             phase = &t.phase[b]
             phase[0] = plan[0]
-            phase.tap_offset = plan.tap_offset + <int>len(self.order)
+            phase.tap = plan.tap + <int>len(self.order)
             phase.taps = 0
             t.weights_at[b] = plan.groups * plan.group_bias * plan.channels * <Py_ssize_t>len(self.order)
             for index in product(*[[k for k in range(len(taps[a])) if taps[a][k][0] == residue[a]]
                                    for a in range(3)]):
-                phase.tap_offset[phase.taps] = <int32_t>(
+                phase.tap[phase.taps].index = phase.taps
+                phase.tap[phase.taps].slot = <int32_t>(
                     tap_slot(&plan.axis[0], taps[0][index[0]][1]) * plan.plane
                     + tap_slot(&plan.axis[1], taps[1][index[1]][1]) * plan.axis[2].slots
                     + tap_slot(&plan.axis[2], taps[2][index[2]][1]))

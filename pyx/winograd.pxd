@@ -66,8 +66,8 @@ cdef inline void repair(const Plan *plan, const Call *call, int filter, const ch
         for r in range(0 if finite else rows):
             for c in range(first, last):  # a row of a tile may be wider than a vector
                 plan.kernels.pixel_tile[0][1](
-                    panel + (<Py_ssize_t>r * plan.axis[2].slots + c) * item, plan.channel_stride, plan.tap_offset,
-                    plan.channels, plan.taps, weights, bias, out + (r * out_row + c) * item, 0, 1)
+                    panel + (<Py_ssize_t>r * plan.axis[2].slots + c) * item, plan.channel_stride, plan.tap,
+                    plan.taps, plan.channels, plan.taps, weights, bias, out + (r * out_row + c) * item, 0, 1)
         first = last
 
 

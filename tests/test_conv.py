@@ -66,7 +66,7 @@ def test_writes_nothing_but_its_result():
 # Layers large enough for every algorithm and for a second thread.
 LARGE = {
     "few channels": ((2, 3, 30, 61), (8, 3, 5, 5), 1),
-    "many channels": ((1, 20, 17, 31), (40, 20, 3, 3), 1),
+    "many channels": ((1, 40, 17, 31), (70, 40, 3, 3), 1),
     "strided": ((2, 16, 29, 33), (36, 16, 3, 3), 2),
     "depthwise": ((2, 24, 30, 41), (48, 1, 3, 3), 1),
     "pointwise": ((2, 64, 12, 12), (70, 64, 1, 1), 1),
@@ -108,7 +108,7 @@ def test_large_layers_reach_every_algorithm(instruction_set):
         for name in LARGE:
             layer = large(name).layer()
             layer(large(name).input)
-            plans += [planned[0] for planned in layer._packed._plans.values()]
+            plans += [launch.run.plan for launch in layer._packed.launches.values()]
     finally:
         ip.set_num_threads(before)
     assert {plan.layout for plan in plans} == {"channel", "pixel", "winograd"}
@@ -135,6 +135,31 @@ def test_python_threads_may_call_at_once():
         together = list(pool.map(Problem.conv, found * 3))
     for got, problem in zip(together, found * 3, strict=True):
         assert_identical(got, problem.conv())
+
+
+SKIPPED = {  # size, filter, stride, dilation, padding
+    "wide dilation": ((33, 33), 3, 1, 12, 12),
+    "windows larger than the image": ((9, 7), 3, 1, 20, 20),
+    "large filter": ((16, 16), 7, 1, 1, 6),
+    "strided": ((20, 31), 5, 2, 5, 10),
+    "signal": ((140,), 8, 3, 16, 60),
+    "volume": ((3, 7, 9), 2, 1, 6, 6),
+}
+
+
+@pytest.mark.parametrize("name", SKIPPED)
+@pytest.mark.parametrize("special", [None, np.inf, np.nan])
+def test_leaving_out_taps_in_zero_padding_changes_no_bit(instruction_set, name, special):
+    size, f, stride, dilation, width = SKIPPED[name]
+    x, w = numbers(0, (2, 40, *size), "float32"), numbers(1, (65, 40, *[f] * len(size)), "float32")
+    x.flat[::7] = -0.0
+    if special is not None:
+        w.flat[5] = special  # times zero is not zero
+    axes = tuple(Axis(n, f, stride, dilation, width, width + 1, "constant") for n in size)
+    problem = Problem(x, w, None, axes)
+    got = problem.conv()
+    assert_identical(got, problem.conv_of_padded())
+    assert_within(got, problem.reference(), error_bound(problem))
 
 
 def test_by_hand():

@@ -12,7 +12,9 @@ from hypothesis import given
 from strategies import Problem, numbers, problems
 
 import implicitpad as ip
+from implicitpad import _layers, _numpy
 from implicitpad._geometry import Axis
+from implicitpad.padded import windows
 
 
 def a_problem():
@@ -111,3 +113,29 @@ def test_repr_shows_what_was_given():
         "Conv1d(weight (4, 1, 3) float64, bias (4,), stride=(2,), padding='causal', dilation=(1,), "
         "groups=2, padding_mode=('constant',), precision='default', fill_value=[1, 2])"
     )
+
+
+def test_a_call_like_an_earlier_one_checks_and_plans_nothing(monkeypatch):
+    problem = a_problem()
+    layer, x = problem.layer(), problem.input
+    valid = ip.Conv2d(problem.weight, dilation=2)
+    padded = [ip.PaddedArray(x, 7, fill) for fill in (0.5, np.arange(8.0).reshape(2, 4))]
+    wants = [layer(x), *[valid(a).materialize() for a in padded]]
+
+    def refuse(*args, **options):
+        raise AssertionError("planned again")
+
+    for module in (_layers, _numpy, windows):
+        for name in ("conv_geometry", "conv_steps", "Launch"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, refuse)
+    other = [ip.PaddedArray(x, 7, 2 * a.fill) for a in padded]
+    gots = [layer(x.copy()), *[valid(a).materialize() for a in padded]]
+    for got, want in zip(gots, wants, strict=True):
+        assert_identical(got, want)
+    others = [valid(a).materialize() for a in other]  # fills are read at each call
+    monkeypatch.undo()
+    for got, array in zip(others, other, strict=True):
+        assert_identical(got, ip.conv2d(array, problem.weight, dilation=2).materialize())
+    with pytest.raises(ValueError, match=r"^Conv2d: weight has 4 input channels but input has 3"):
+        valid(ip.PaddedArray(x[:, :3], 7))

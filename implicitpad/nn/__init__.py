@@ -19,7 +19,7 @@ from .pointwise import (
     Tanh,
 )
 from .pooling import AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d
-from .resampling import GlobalAvgPool, GlobalMaxPool, PixelShuffle, Upsample
+from .resampling import GlobalAvgPool, GlobalMaxPool, PixelShuffle, PixelUnshuffle, Upsample
 from .transposed import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "MaxPool2d",
     "MaxPool3d",
     "PixelShuffle",
+    "PixelUnshuffle",
     "Plan",
     "Pointwise",
     "ReLU",

@@ -13,6 +13,8 @@ from ..padded.gradients import (
     concatenate_backward,
     crop_backward,
     elementwise_backward,
+    paired,
+    unpaired,
 )
 from ..padded.spans import within
 from .layer import Layer, Parameters, Pullback, Sequential, added
@@ -49,21 +51,23 @@ class _Branches(Layer):
 
     def linearize(self, x: Any) -> tuple[Any, Pullback]:
         before, _ = self._aligned(Layout.of(x))
+        rank = len(before)
         y, body = self.body.linearize(x)
-        rest = [span.total - cut for span, cut in zip(x.spans, before, strict=True)]
+        rest = [total - cut for total, cut in zip(x.shape[-rank:], before, strict=True)]
         start = x[within([slice(cut, None) for cut in before])]
         side, shortcut = self.shortcut.linearize(start)
-        size = [span.total for span in y.spans]
-        self._check_size([span.total for span in side.spans], size)
+        size = y.shape[-rank:]
+        self._check_size(side.shape[-rank:], size)
         cut = side[within([slice(0, length) for length in size])]
         joined = self.join(cut, y, x)
 
-        def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
-            grads = self.part(grad, cut, y, joined)
-            through_body, own = body(grads[1])
-            uncut = crop_backward(grads[0], side, [0] * side.rank, size)
-            through_side, more = shortcut(uncut)
-            return through_body + crop_backward(through_side, x, before, rest), added(own, more)
+        def pullback(grad: Any) -> tuple[Any, Parameters]:
+            grads = self.part(paired(grad, joined), as_padded(cut), as_padded(y), as_padded(joined))
+            through_body, own = body(unpaired(grads[1], y))
+            uncut = crop_backward(grads[0], as_padded(side), [0] * rank, size)
+            through_side, more = shortcut(unpaired(uncut, side))
+            uncut = crop_backward(paired(through_side, start), as_padded(x), before, rest)
+            return through_body + unpaired(uncut, x), added(own, more)
 
         return joined, pullback
 

@@ -11,6 +11,7 @@ import numpy as np
 from .. import _backward, _layers
 from .._arguments import integer, per_axis
 from .._geometry import window_axes
+from ..padded.array import PaddedArray
 from ..padded.gradients import PaddedGrad
 from .layer import Layer, Parameters, Pullback
 from .layout import Layout
@@ -31,7 +32,10 @@ class _Weighted(Layer):
 
     @property
     def weight(self) -> Any:
-        """Shape as for the function of the same name. Setting it keeps a reference."""
+        """Shape as for the function of the same name. Read-only: to change it, set a new one.
+
+        A layer packs its weights once, and what is packed must not go stale.
+        """
         if self._weight is None:
             self._draw()
         return self._weight
@@ -45,7 +49,7 @@ class _Weighted(Layer):
             )
         if self._weight is None:
             self._draw()
-        self._weight, self._planned = value, None
+        self._weight, self._planned = _frozen(value.copy()), None
 
     @property
     def bias(self) -> Any:
@@ -63,16 +67,17 @@ class _Weighted(Layer):
             )
         if self._weight is None:
             self._draw()
-        self._bias, self._planned = value, None
+        self._bias = None if value is None else _frozen(value.copy())
+        self._planned = None
 
     def _draw(self) -> None:
         """Uniform with variance 2 / fan-in (He et al. 2015), so that ReLUs keep the scale."""
         rng = np.random.default_rng(self._rng)
         limit = math.sqrt(6 / self._fan)
-        self._weight = rng.uniform(-limit, limit, self._shape).astype(self._dtype)
+        self._weight = _frozen(rng.uniform(-limit, limit, self._shape).astype(self._dtype))
         if self._has_bias:
             limit = 1 / math.sqrt(self._fan)
-            self._bias = rng.uniform(-limit, limit, self._outputs).astype(self._dtype)
+            self._bias = _frozen(rng.uniform(-limit, limit, self._outputs).astype(self._dtype))
 
 
 class _Conv(_Weighted):
@@ -129,16 +134,24 @@ class _Conv(_Weighted):
 
     def linearize(self, x: Any) -> tuple[Any, Pullback]:
         backward = getattr(_backward, f"conv{self._rank}d_backward")
+        seen, fill_value = x, self._options["fill_value"]
+        if isinstance(x, PaddedArray) and fill_value is not None:
+            # An array's border has this value already; where there is none, the layer makes one.
+            seen = x if x.n_pad else PaddedArray(x.core, x.pad, fill_value)
+            fill_value = None
 
-        def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
+        def pullback(grad: Any) -> tuple[Any, Parameters]:
             found = backward(
-                grad, x, self.weight, stride=self.stride, padding=self.padding,
-                dilation=self.dilation, groups=self.groups, padding_mode=self.padding_mode,
+                grad, seen, self.weight, stride=self.stride, padding=self.padding,
+                dilation=self.dilation, groups=self.groups, fill_value=fill_value,
+                padding_mode=self.padding_mode,
             )  # fmt: skip
             parameters: Parameters = {(self, "weight"): found.weight}
             if self.bias is not None:
                 parameters[self, "bias"] = found.bias
-            return found.input, parameters
+            if seen is x:
+                return found.input, parameters
+            return PaddedGrad(found.input.core, np.zeros_like(x.fill)), parameters
 
         return self(x), pullback
 
@@ -216,6 +229,13 @@ class Conv3d(_Conv):
     """`implicitpad.conv3d` with its weights; see `Conv2d`."""
 
     _rank = 3
+
+
+def _frozen(array: Any) -> Any:
+    """Made read-only, where arrays can be."""
+    if isinstance(array, np.ndarray):
+        array.flags.writeable = False
+    return array
 
 
 def _short(value: Any) -> str:

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
-from ..padded.gradients import PaddedGrad
+import numpy as np
+
+from ..padded.array import PaddedArray
+from ..padded.gradients import PaddedGrad, mapped_backward
 from .layout import Layout, Row, row
 
 Parameters = dict[tuple["Layer", str], Any]
-Pullback = Callable[[PaddedGrad], tuple[PaddedGrad, Parameters]]
+Pullback = Callable[[Any], tuple[Any, Parameters]]
 
 
 def added(a: Parameters, b: Parameters) -> Parameters:
@@ -44,10 +47,29 @@ class Layer(ABC):
     def linearize(self, x: Any) -> tuple[Any, Pullback]:
         """The output, and the function that takes its gradient back.
 
-        ``pullback(grad)`` takes the `PaddedGrad` of the output and returns that of the input, and a
-        dict of the gradients of parameters, keyed by (layer, name). `x` is a PaddedArray.
+        ``pullback(grad)`` takes the gradient of the output and returns that of the input, and a
+        dict of the gradients of parameters, keyed by (layer, name). The gradient of a PaddedArray
+        is a `PaddedGrad`, that of an ordinary array is an ordinary array.
         """
-        raise TypeError(f"nn.{type(self).__name__}: this layer has no gradient rule; leave it out.")
+        if isinstance(x, PaddedArray):
+            return self.gradient_rule(x)
+        y, back = self.gradient_rule(PaddedArray(x))
+        padded = isinstance(y, PaddedArray)
+        result = y.materialize() if padded else y
+
+        def pullback(grad: Any) -> tuple[Any, Parameters]:
+            if padded:
+                grad = PaddedGrad(grad, np.zeros_like(grad, shape=y.fill.shape))
+            found, parameters = back(grad)
+            return found.core, parameters
+
+        return result, pullback
+
+    def gradient_rule(self, x: PaddedArray) -> tuple[Any, Pullback]:
+        """`linearize` of a PaddedArray: what a layer of one's own adds to have a gradient."""
+        raise TypeError(
+            f"nn.{type(self).__name__}: this layer has no gradient; define its gradient_rule."
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -116,18 +138,48 @@ class Sequential(Layer):
         return f"Sequential({', '.join(map(repr, self.layers))})"
 
 
-class Pointwise(Layer):
-    """Any function that acts on each element alone, and on padded arrays as on ordinary ones."""
+class Elementwise(Layer):
+    """A function of each element alone, with its derivative."""
 
-    def __init__(self, function: Any) -> None:
+    @abstractmethod
+    def slope_at(self, x: Any) -> Any:
+        """The derivative, of an ordinary array."""
+
+    def gradient_rule(self, x: PaddedArray) -> tuple[Any, Pullback]:
+        return self(x), lambda grad: (mapped_backward(grad, x, self.slope_at), {})
+
+
+class Pointwise(Elementwise):
+    """Any function that acts on each element alone, and on padded arrays as on ordinary ones.
+
+    Parameters
+    ----------
+    function : callable
+        Such as ``numpy.sin``.
+    derivative : callable, optional
+        Such as ``numpy.cos``; without it the layer has no gradient.
+    """
+
+    def __init__(self, function: Any, derivative: Any = None) -> None:
         if not callable(function):
             raise TypeError(
                 f"nn.Pointwise: a layer must be callable, got {function!r}; pass a function."
             )
-        self.function = function
+        self.function, self.derivative = function, derivative
 
     def __call__(self, x: Any) -> Any:
         return self.function(x)
+
+    def slope_at(self, x: Any) -> Any:
+        return self.derivative(x)
+
+    def gradient_rule(self, x: PaddedArray) -> tuple[Any, Pullback]:
+        if self.derivative is None:
+            raise TypeError(
+                f"nn.Pointwise: the derivative of {self!r} is not known; wrap it in "
+                "nn.Pointwise(function, derivative)."
+            )
+        return super().gradient_rule(x)
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)

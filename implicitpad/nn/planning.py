@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._arguments import per_axis
@@ -174,14 +174,17 @@ def required_padding(
     rank = len(output_size)
     wanted = per_axis(name, "output_size", output_size, rank)
     image = wanted if input_size is None else per_axis(name, "input_size", input_size, rank)
-    lead = (1, _channels(network) if channels is None else channels)
+    lead = (1, channels or _channels(network) or 1)
+    refusal = ""
 
     def outputs(totals: Sequence[int]) -> tuple[int, ...] | None:
+        nonlocal refusal
         spans = tuple([Span(0, total, 0) for total in totals])
         layout = Layout(lead, spans, (1,) * rank, (View(),) * rank)
         try:
             return network.trace(layout).size
-        except ValueError:
+        except ValueError as error:
+            refusal = f", even with {max(totals)} positions: {error}"
             return None
 
     high = list(image)
@@ -191,43 +194,42 @@ def required_padding(
             break
         high = [2 * total for total in high]
     else:
-        raise ValueError(f"{name}: no input gives outputs of size {wanted}; pass another size.")
+        raise ValueError(
+            f"{name}: no input with {lead[1]} channels gives outputs of size {wanted}{refusal}; "
+            "pass channels= or another size."
+        )
     pads = []
     for axis in range(rank):
-        low, top = 0, high[axis]  # outputs(low) is too small, outputs(top) is large enough
-        while top - low > 1:
-            middle = (low + top) // 2
-            found = outputs([*high[:axis], middle, *high[axis + 1 :]])
-            if found and found[axis] >= wanted[axis]:
-                top = middle
-            else:
-                low = middle
-        found = outputs([*high[:axis], top, *high[axis + 1 :]])
-        if not found or found[axis] != wanted[axis]:
-            larger = found[axis] if found else None
+
+        def along(total: int, axis: int = axis) -> int:
+            found = outputs([*high[:axis], total, *high[axis + 1 :]])
+            return found[axis] if found else 0
+
+        least = _first(lambda total: along(total) >= wanted[axis], high[axis])  # noqa: B023
+        if along(least) != wanted[axis]:
             raise ValueError(
                 f"{name}: no input gives {wanted[axis]} outputs on spatial axis {axis}; the next "
-                f"size is {larger}, from {top} positions; pass output_size={larger} there."
+                f"size is {along(least)}, from {least} positions; pass "
+                f"output_size={along(least)} there."
             )
-        total = _largest(outputs, high, axis, top, wanted[axis]) if top < image[axis] else top
-        if total < image[axis]:
+        if least < image[axis] and along(image[axis]) != wanted[axis]:
+            seen = _first(lambda total: along(total) > wanted[axis], image[axis]) - 1  # noqa: B023
             raise ValueError(
-                f"{name}: {wanted[axis]} outputs see only {total} positions on spatial axis {axis} "
+                f"{name}: {wanted[axis]} outputs see only {seen} positions on spatial axis {axis} "
                 f"and the image has {image[axis]}; crop it or ask for more outputs."
             )
-        border = max(top, image[axis]) - image[axis]
+        border = max(least, image[axis]) - image[axis]
         pads.append((border // 2, border - border // 2))
     return tuple(pads)
 
 
-def _largest(outputs: Any, high: list[int], axis: int, least: int, wanted: int) -> int:
-    """The largest size that still gives `wanted` outputs."""
-    total = least
-    while True:
-        found = outputs([*high[:axis], total + 1, *high[axis + 1 :]])
-        if not found or found[axis] != wanted:
-            return total
-        total += 1
+def _first(holds: Callable[[int], bool], high: int) -> int:
+    """The least number from 1 to `high`, which holds, for which it and all larger ones hold."""
+    low = 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
 
 
 def _check_network(name: str, network: Any) -> None:
@@ -238,15 +240,15 @@ def _check_network(name: str, network: Any) -> None:
         )
 
 
-def _channels(network: Layer) -> int:
+def _channels(network: Layer) -> int | None:
     """What the first layer that knows takes."""
-    for child in (network, *_children(network)):
-        for name in ("in_channels", "channels"):
-            if isinstance(getattr(child, name, None), int):
-                return int(getattr(child, name))
-        if child is not network and (found := _channels(child)):
+    for name in ("in_channels", "channels"):
+        if isinstance(getattr(network, name, None), int):
+            return int(getattr(network, name))
+    for child in _children(network):
+        if found := _channels(child):
             return found
-    return 1 if not isinstance(network, Sequential) else 0
+    return None
 
 
 def _children(network: Layer) -> tuple[Layer, ...]:

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 
 from ..padded import normalization
-from ..padded.gradients import PaddedGrad, shared
-from ..padded.normalization_gradients import affine_backward, group_norm_backward
-from .layer import Layer, Parameters, Pullback
+from ..padded.array import PaddedArray
+from ..padded.gradients import PaddedGrad
+from ..padded.normalization_gradients import (
+    Gradients,
+    affine_backward,
+    batch_norm_backward,
+    group_norm_backward,
+    layer_norm_backward,
+    softmax_backward,
+)
+from .layer import Elementwise, Layer, Parameters, Pullback
 from .layout import Layout, through
 
 
-class _Activation(Layer):
-    """An elementwise function with its derivative."""
-
-    def slope_at(self, x: Any) -> Any:
-        """The derivative, of an ordinary array."""
-        raise TypeError(f"nn.{type(self).__name__}: an activation must define its derivative.")
-
-    def linearize(self, x: Any) -> tuple[Any, Pullback]:
-        def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
-            core = grad.core * self.slope_at(x.core)
-            return PaddedGrad(core, shared(grad.fill * self.slope_at(x.fill), x.fill)), {}
-
-        return self(x), pullback
-
-
-class ReLU(_Activation):
+class ReLU(Elementwise):
     """max(x, 0)."""
 
     def slope_at(self, x: Any) -> Any:
@@ -39,7 +33,7 @@ class ReLU(_Activation):
         return np.maximum(x, 0)
 
 
-class LeakyReLU(_Activation):
+class LeakyReLU(Elementwise):
     """x above 0, `slope` x below."""
 
     def __init__(self, slope: float = 0.01) -> None:
@@ -52,7 +46,7 @@ class LeakyReLU(_Activation):
         return np.where(x > 0, x, x * self.slope)
 
 
-class Sigmoid(_Activation):
+class Sigmoid(Elementwise):
     """1 / (1 + exp(−x)), as a hyperbolic tangent, which does not overflow."""
 
     def slope_at(self, x: Any) -> Any:
@@ -63,7 +57,7 @@ class Sigmoid(_Activation):
         return np.tanh(x * 0.5) * 0.5 + 0.5
 
 
-class Tanh(_Activation):
+class Tanh(Elementwise):
     """tanh(x)."""
 
     def slope_at(self, x: Any) -> Any:
@@ -73,7 +67,7 @@ class Tanh(_Activation):
         return np.tanh(x)
 
 
-class SiLU(_Activation):
+class SiLU(Elementwise):
     """x · sigmoid(x)."""
 
     def slope_at(self, x: Any) -> Any:
@@ -84,7 +78,7 @@ class SiLU(_Activation):
         return x * (np.tanh(x * 0.5) * 0.5 + 0.5)
 
 
-class GELU(_Activation):
+class GELU(Elementwise):
     """The tanh form of the Gaussian error linear unit (Hendrycks and Gimpel 2016)."""
 
     def slope_at(self, x: Any) -> Any:
@@ -101,7 +95,10 @@ class Softmax(Layer):
     """Over the channels, at each position."""
 
     def __call__(self, x: Any) -> Any:
-        return through(lambda a: normalization.over_channels(normalization.softmax, a), x)
+        return through(normalization.softmax, x)
+
+    def gradient_rule(self, x: PaddedArray) -> tuple[Any, Pullback]:
+        return self(x), lambda grad: (softmax_backward(grad, x), {})
 
 
 class _Norm(Layer):
@@ -112,13 +109,21 @@ class _Norm(Layer):
         self.weight: Any = None
         self.bias: Any = None
 
-    def _parameters(self, weight: Any, bias: Any) -> Parameters:
-        found: Parameters = {}
-        if self.weight is not None:
-            found[self, "weight"] = weight
-        if self.bias is not None:
-            found[self, "bias"] = bias
-        return found
+    @abstractmethod
+    def backward(self, grad: PaddedGrad, x: PaddedArray) -> Gradients:
+        """For the input, weight and bias."""
+
+    def gradient_rule(self, x: PaddedArray) -> tuple[Any, Pullback]:
+        def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
+            found, weight, bias = self.backward(grad, x)
+            parameters = {"weight": weight, "bias": bias}
+            return found, {
+                (self, name): value
+                for name, value in parameters.items()
+                if getattr(self, name) is not None
+            }
+
+        return self(x), pullback
 
     def follow(self, layout: Layout) -> Layout:
         if layout.lead[-1] != self.channels:
@@ -151,33 +156,13 @@ class BatchNorm(_Norm):
             self.epsilon,
         )
 
-    def linearize(self, x: Any) -> tuple[Any, Pullback]:
+    def backward(self, grad: PaddedGrad, x: PaddedArray) -> Gradients:
         if self.mean is None or self.variance is None:
-            return super().linearize(x)
-
-        def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
-            found, *parameters = affine_backward(
-                grad, x, self.mean, self.variance, self.weight, self.epsilon
-            )
-            return found, self._parameters(*parameters)
-
-        return self(x), pullback
+            return batch_norm_backward(grad, x, self.weight, self.epsilon)
+        return affine_backward(grad, x, self.mean, self.variance, self.weight, self.epsilon)
 
 
-class _GroupNorm(_Norm):
-    groups: int
-
-    def linearize(self, x: Any) -> tuple[Any, Pullback]:
-        def pullback(grad: PaddedGrad) -> tuple[PaddedGrad, Parameters]:
-            found, *parameters = group_norm_backward(
-                grad, x, self.groups, self.weight, self.epsilon
-            )
-            return found, self._parameters(*parameters)
-
-        return self(x), pullback
-
-
-class GroupNorm(_GroupNorm):
+class GroupNorm(_Norm):
     """By mean and variance of each sample and group of channels, over the virtual area."""
 
     def __init__(self, groups: int, channels: int, epsilon: float = 1e-5) -> None:
@@ -189,21 +174,21 @@ class GroupNorm(_GroupNorm):
             normalization.group_norm, x, self.groups, self.weight, self.bias, self.epsilon
         )
 
+    def backward(self, grad: PaddedGrad, x: PaddedArray) -> Gradients:
+        return group_norm_backward(grad, x, self.groups, self.weight, self.epsilon)
+
     def __repr__(self) -> str:
         return f"GroupNorm({self.groups}, {self.channels})"
 
 
-class InstanceNorm(_GroupNorm):
+class InstanceNorm(GroupNorm):
     """By mean and variance of each sample and channel, over the virtual area."""
 
     def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
-        super().__init__(channels, epsilon)
-        self.groups = channels
+        super().__init__(channels, channels, epsilon)
 
-    def __call__(self, x: Any) -> Any:
-        return through(
-            normalization.group_norm, x, self.groups, self.weight, self.bias, self.epsilon
-        )
+    def __repr__(self) -> str:
+        return f"InstanceNorm({self.channels})"
 
 
 class LayerNorm(_Norm):
@@ -211,3 +196,6 @@ class LayerNorm(_Norm):
 
     def __call__(self, x: Any) -> Any:
         return through(normalization.layer_norm, x, self.weight, self.bias, self.epsilon)
+
+    def backward(self, grad: PaddedGrad, x: PaddedArray) -> Gradients:
+        return layer_norm_backward(grad, x, self.weight, self.epsilon)

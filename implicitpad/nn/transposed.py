@@ -11,6 +11,7 @@ import numpy as np
 from .. import _backward, _conv, _transpose
 from .._arguments import integer, padding_widths, per_axis
 from .._geometry_transpose import TransposeGeometry, transpose_geometry
+from ..padded.array import PaddedArray
 from ..padded.gradients import PaddedGrad
 from ..padded.spans import Span
 from ..padded.window_gradients import transpose_backward
@@ -69,7 +70,7 @@ class _ConvTranspose(_Weighted):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_planned": None}  # packed weights are this process's own
 
-    def linearize(self, x: Any) -> tuple[Any, Pullback]:
+    def gradient_rule(self, x: PaddedArray) -> tuple[Any, Pullback]:
         rank = self._rank
         convolve = getattr(_conv, f"conv{rank}d")
         backward = getattr(_backward, f"conv{rank}d_backward")

@@ -10,12 +10,14 @@ import numpy as np
 
 from .._arguments import padding_widths
 from .._backend import as_array, backend_of
-from .fills import as_fill, bounds, merged, refuse, tiled
-from .indexing import indexed, sliced
+from .borders import Borders
+from .fills import as_fill, tiled
+from .indexing import indexed
+from .numpy_methods import NumPyMethods
 from .spans import Span, Spans, canonical, shell_count, within
 
 
-class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
+class PaddedArray(Borders, NumPyMethods):
     """An array inside a constant border, of which only width and value are kept.
 
     It stands for the explicit array of shape `shape`; convolutions, pooling, NumPy's elementwise
@@ -25,7 +27,7 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
     Parameters
     ----------
     core : array, shape (N, C, *spatial) or (C, *spatial)
-        Kept, not copied.
+        NumPy or CuPy. Kept, not copied.
     pad : int, ints or (before, after) pairs
         Width of the border, at least 0: one int for all sides, or one int or pair per spatial axis.
         The number of items tells how many axes of `core` are spatial, and so whether it has a batch
@@ -79,7 +81,8 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __init__(self, core: Any, pad: Any = 0, fill: Any = 0) -> None:
         name = "PaddedArray"
-        core = _host_array(name, "core", core)
+        backend_of(name, core=core, fill_value=fill)
+        core = as_array(name, "core", core)
         try:
             rank = len(pad)
         except TypeError:
@@ -207,6 +210,11 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if copy is False:
             raise ValueError("PaddedArray: the explicit array is always a copy; drop copy=False.")
+        if not isinstance(self._core, np.ndarray):
+            raise TypeError(
+                "PaddedArray: the core is a CuPy array, which is not copied to NumPy by itself; "
+                "call materialize(), then cupy.asnumpy."
+            )
         array = self.materialize()
         return array if dtype is None else array.astype(dtype, copy=False)
 
@@ -231,170 +239,6 @@ class PaddedArray(np.lib.mixins.NDArrayOperatorsMixin):
         out[within(target)] = self._core[within(source)]
         return out
 
-    # Moving the border
-
-    def extend(self, padding: Any) -> PaddedArray:
-        """Continue the border by its own fill; negative widths crop. Nothing is copied.
-
-        Parameters
-        ----------
-        padding : int, ints or (before, after) pairs
-            As for `conv2d`.
-        """
-        widths = padding_widths("PaddedArray.extend", padding, self.rank)
-        x = self
-        for axis, (before, after) in enumerate(widths):
-            if before < -self._spans[axis].total - min(after, 0):
-                raise ValueError(
-                    f"PaddedArray.extend: padding={padding!r} crops more than the "
-                    f"{self._spans[axis].total} positions of spatial axis {axis}; crop less."
-                )
-            x = sliced(x, axis, -before, self._spans[axis].total + after, 1)
-        return x
-
-    def recore(self, box: Sequence[tuple[int, int]]) -> PaddedArray:
-        """The same virtual array with its core on positions start to stop - 1, which hold it."""
-        name = "PaddedArray.recore"
-        for axis, (span, (start, stop)) in enumerate(zip(self._spans, box, strict=True)):
-            if not 0 <= start <= stop <= span.total or (
-                span.size and not (start <= span.before and span.stop <= stop)
-            ):
-                refuse(
-                    name,
-                    f"box must hold the core and lie in the virtual array, got {(start, stop)} on "
-                    f"spatial axis {axis} with core {(span.before, span.stop)} of {span.total}",
-                    "pass a larger box",
-                )
-        spans = [Span.of(*ends, span.total) for ends, span in zip(box, self._spans, strict=True)]
-        return PaddedArray._make(self._read(box), spans, self._fill)
-
-    def trim(self) -> PaddedArray:
-        """Move what equals the fill at the rim of the core into the border.
-
-        A face goes if every sample and channel equals the fill in every bit. Equal phases of a
-        periodic fill are merged. The core is a view. Its result follows from values, so a gradient
-        must not be taken through it.
-        """
-        box = [(span.before, span.stop) for span in self._spans]
-        ends = bounds(self._core, tiled(self._fill, box), self.rank, 0)
-        x = self
-        for axis, (start, stop) in enumerate(ends):
-            span = x._spans[axis]
-            index = (..., slice(start, stop)) + (slice(None),) * (self.rank - axis - 1)
-            moved = Span.of(span.before + start, span.before + stop, span.total)
-            spans = (*x._spans[:axis], moved, *x._spans[axis + 1 :])
-            x = PaddedArray._make(x._core[index], spans, x._fill)
-        return PaddedArray._make(x._core, x._spans, merged(x._fill, self.rank), True)
-
-    @classmethod
-    def infer(
-        cls, array: Any, fill: Any = None, tolerance: float = 0, *, batched: bool = True
-    ) -> PaddedArray:
-        """Find the constant border of an explicit array.
-
-        Parameters
-        ----------
-        array : array, shape (N, C, *spatial), or (C, *spatial) with ``batched=False``
-        fill : number or shape (C,), optional
-            The background; the first corner of the first sample if left out.
-        tolerance : number
-            The border may differ by as much from the fill, and is replaced by it: no element
-            changes by more. 0 means equal in every bit.
-        batched : bool
-            Whether `array` has a batch axis.
-
-        Returns
-        -------
-        PaddedArray
-            Its core is a view of `array`: the bounding box of what is not background.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import implicitpad as ip
-        >>> slide = np.full((1, 1, 100, 100), 255, np.uint8)
-        >>> slide[0, 0, 40:60, 30:50] = 7
-        >>> ip.PaddedArray.infer(slide)
-        PaddedArray(shape=(1, 1, 100, 100), core=(20, 20) at (40, 30), fill=[255], dtype=uint8)
-        """
-        name = "PaddedArray.infer"
-        array = _host_array(name, "array", array)
-        rank = array.ndim - 1 - bool(batched)
-        if rank < 1 or 0 in array.shape:
-            wanted = "(N, C, *spatial)" if batched else "(C, *spatial)"
-            raise ValueError(
-                f"{name}: array must have shape {wanted} "
-                f"and no empty axis, got {array.shape}; add axes or pass batched={not batched}."
-            )
-        if fill is None:
-            corner = array[within((slice(0, 1),) * rank)]
-            value = corner[:1].copy() if batched else corner.copy()
-        else:
-            value = as_fill(name, fill, array, rank)
-        ends = bounds(array, value, rank, tolerance)
-        spans = [Span.of(*pair, size) for pair, size in zip(ends, array.shape[-rank:], strict=True)]
-        core = array[within([slice(*pair) for pair in ends])]
-        return cls._make(core, spans, value)
-
     def __getitem__(self, key: Any) -> Any:
         """Slices and integers in space; slices, and an index array, on batch and channels."""
         return indexed(self, key)
-
-    # NumPy
-
-    def astype(self, dtype: Any) -> PaddedArray:
-        from .elementwise import elementwise
-
-        return elementwise("astype", lambda a: a.astype(dtype), self)
-
-    def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-        return np.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-        return np.mean(self, axis=axis, dtype=dtype, keepdims=keepdims)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return np.max(self, axis=axis, keepdims=keepdims)
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return np.min(self, axis=axis, keepdims=keepdims)
-
-    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
-        return np.var(self, axis=axis, ddof=ddof, keepdims=keepdims)
-
-    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
-        return np.std(self, axis=axis, ddof=ddof, keepdims=keepdims)
-
-    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return np.all(self, axis=axis, keepdims=keepdims)
-
-    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
-        return np.any(self, axis=axis, keepdims=keepdims)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        from .elementwise import apply_ufunc
-
-        return apply_ufunc(ufunc, method, inputs, options)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
-        from .functions import FUNCTIONS
-
-        if options.get("out") is not None:
-            refuse(f"np.{function.__name__}", "out= has no rule", "drop out=")
-        rule = FUNCTIONS.get(function)
-        if rule is None:
-            raise TypeError(
-                f"np.{function.__name__}: there is no rule that keeps the border of a PaddedArray "
-                "implicit; call materialize() first if an explicit copy is meant."
-            )
-        return rule(*args, **options)
-
-
-def _host_array(function: str, name: str, value: Any) -> Any:
-    """`value` as a NumPy array, not copied if it is one."""
-    if not backend_of(function, **{name: value}).__name__.endswith("._numpy"):
-        raise TypeError(
-            f"{function}: {name} is a CuPy array, and borders are carried on NumPy arrays only; "
-            f"convert with cupy.asnumpy({name})."
-        )
-    return as_array(function, name, value)

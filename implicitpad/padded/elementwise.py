@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._backend import backend_of
 from .array import PaddedArray
 from .fills import refuse, tiled
 from .spans import Span, Spans, union, within
@@ -92,6 +93,8 @@ def _aligned(name: str, operands: Sequence[Any]) -> tuple[list[Any], Spans, list
         )
     size = sizes.pop()
     given = [_operand(name, a, size) for a in operands]
+    cores = [a.core if isinstance(a, PaddedArray) else a for a in given]
+    backend_of(name, **{f"operand {n}": a for n, a in enumerate(cores, 1) if np.ndim(a)})
     padded = [a for a in given if isinstance(a, PaddedArray)]
     spans = union([a.spans for a in padded])
     return (
@@ -115,7 +118,7 @@ def _operand(name: str, operand: Any, size: tuple[int, ...]) -> Any:
             f"(…, {', '.join(map(str, size))})",
             "pass one with spatial size 1, or PaddedArray(array), which makes everything core",
         )
-    return array
+    return array if array.ndim else array[()]
 
 
 def _in_place(

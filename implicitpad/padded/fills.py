@@ -57,7 +57,9 @@ def as_fill(function: str, fill: Any, core: Any, rank: int) -> Any:
                 f"{function}: fill {fill!r} does not fit dtype {core.dtype}; convert the core to a "
                 "wider dtype first."
             )
-    return np.array(cast) if cast is fill or np.may_share_memory(cast, given) else cast
+    if cast is fill or np.may_share_memory(cast, given):
+        cast = cast.copy()
+    return np.asarray(cast, like=core)
 
 
 def tiled(fill: Any, box: Sequence[tuple[int, int]]) -> Any:
@@ -67,7 +69,7 @@ def tiled(fill: Any, box: Sequence[tuple[int, int]]) -> Any:
         place = axis - rank
         period = fill.shape[place]
         if period > 1:
-            fill = np.take(fill, np.arange(start, stop) % period, axis=place)
+            fill = np.take(fill, np.arange(start, stop, like=fill) % period, axis=place)
     return fill
 
 
@@ -123,8 +125,8 @@ def merged(fill: Any, rank: int) -> Any:
         period = fill.shape[place]
         for shorter in range(1, period):
             if period % shorter == 0:
-                again = np.take(fill, np.arange(period) % shorter, axis=place)
+                again = np.take(fill, np.arange(period, like=fill) % shorter, axis=place)
                 if same_bits(fill, again).all():
-                    fill = np.take(fill, np.arange(shorter), axis=place)
+                    fill = np.take(fill, np.arange(shorter, like=fill), axis=place)
                     break
     return fill

@@ -106,11 +106,12 @@ def _extreme(function: Callable[..., Any]) -> Callable[..., Any]:
         found = []
         for lead in np.ndindex(x.lead):
             if x.core.size:
-                inside = np.unravel_index(function(x.core[lead]), x.core.shape[-x.rank :])
+                inside = np.unravel_index(int(function(x.core[lead])), x.core.shape[-x.rank :])
                 place = [span.before + int(i) for span, i in zip(x.spans, inside, strict=True)]
-                found.append((np.ravel_multi_index((*lead, *place), x.shape), x.core[lead][inside]))
+                value = x.core[lead][inside].item()
+                found.append((np.ravel_multi_index((*lead, *place), x.shape), value))
             if x.n_pad:
-                value = window(x.fill, [(0, 1)] * x.rank, x.lead)[lead].ravel()[0]
+                value = window(x.fill, [(0, 1)] * x.rank, x.lead)[lead].ravel()[0].item()
                 found.append((np.ravel_multi_index((*lead, *places), x.shape), value))
         found.sort(key=lambda pair: pair[0])
         return found[int(function([value for _, value in found]))][0]

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from .._backend import as_array
 from .array import PaddedArray
 from .elementwise import _aligned
 from .fills import tiled
@@ -55,7 +56,11 @@ class PaddedGrad:
                 f"PaddedGrad.of: the gradient must have the virtual shape {x.shape}, got "
                 f"{np.shape(gradient)}; pass that of the explicit array."
             )
-        return returned(x, [(0, span.total) for span in x.spans], np.asarray(gradient))
+        return returned(
+            x,
+            [(0, span.total) for span in x.spans],
+            as_array("PaddedGrad.of", "gradient", gradient),
+        )
 
     def __add__(self, other: PaddedGrad) -> PaddedGrad:
         """Of an array that was used twice."""
@@ -88,11 +93,9 @@ def folded(grad: Any, start: Sequence[int], shape: Sequence[int]) -> Any:
     for axis, first in enumerate(start):
         place = axis - rank
         period = shape[place]
-        phase = (np.arange(grad.shape[place]) + first) % period
-        parts = [
-            np.take(grad, np.flatnonzero(phase == p), axis=place).sum(axis=place)
-            for p in range(period)
-        ]
+        starts = [slice((p - first) % period, None, period) for p in range(period)]
+        after = (slice(None),) * (-place - 1)
+        parts = [grad[within((start, *after))].sum(axis=place) for start in starts]
         grad = np.stack(parts, axis=place)
     if len(shape) == rank + 2 and shape[0] == 1:
         grad = grad.sum(axis=0, keepdims=True)
@@ -114,15 +117,45 @@ def returned(x: PaddedArray, box: Sequence[tuple[int, int]], grad: Any) -> Padde
     if all(
         part.stop - part.start == n for part, n in zip(inside, grad.shape[-x.rank :], strict=True)
     ):
-        return PaddedGrad(core, np.zeros(x.fill.shape, grad.dtype))
+        return PaddedGrad(core, np.zeros_like(grad, shape=x.fill.shape))
     rest = grad.copy()
     rest[within(inside)] = 0
     return PaddedGrad(core, folded(rest, start, x.fill.shape))
 
 
-def shared(grad: Any, fill: Any) -> Any:
-    """The gradient of a fill, summed over samples where they share it."""
-    return grad.sum(axis=0, keepdims=True) if fill.shape[0] == 1 != grad.shape[0] else grad
+def outline(x: PaddedArray, spans: Spans, channels: int, period: Sequence[int]) -> PaddedArray:
+    """What an operation makes of `x`, without values."""
+    nothing = np.zeros_like(x.fill, shape=())
+    lead = (*x.lead[:-1], channels)
+    samples = x.fill.shape[: len(lead) - 1] if spans[0].size else lead[:-1]
+    return PaddedArray._make(
+        np.broadcast_to(nothing, lead + tuple([span.size for span in spans])),
+        spans,
+        np.broadcast_to(nothing, (*samples, channels, *period)),
+    )
+
+
+def shared(grad: Any, x: PaddedArray) -> Any:
+    """The gradient of the fill of `x`, summed over samples where they share it."""
+    alike = x.ndim - x.rank == 2 and x.fill.shape[0] == 1 != grad.shape[0]
+    return grad.sum(axis=0, keepdims=True) if alike else grad
+
+
+def paired(grad: Any, x: Any) -> PaddedGrad:
+    """The gradient of a padded or ordinary array as one of core and fill."""
+    if isinstance(x, PaddedArray):
+        return grad
+    return PaddedGrad(grad, np.zeros_like(grad, shape=PaddedArray(x).fill.shape))
+
+
+def unpaired(grad: PaddedGrad, x: Any) -> Any:
+    """The reverse of `paired`."""
+    return grad if isinstance(x, PaddedArray) else grad.core
+
+
+def mapped_backward(grad: PaddedGrad, x: PaddedArray, slope: Callable[[Any], Any]) -> PaddedGrad:
+    """Of a function of one array; `slope` is its derivative."""
+    return PaddedGrad(grad.core * slope(x.core), shared(grad.fill * slope(x.fill), x))
 
 
 def elementwise_backward(
@@ -177,20 +210,3 @@ def crop_backward(
         core[within(kept)] = grad.core
     fill = np.roll(grad.fill, list(before), axis=tuple(range(-x.rank, 0)))
     return PaddedGrad(core, fill)
-
-
-def repeat_backward(grad: PaddedGrad, x: PaddedArray, factors: Sequence[int]) -> PaddedGrad:
-    """Of nearest neighbour upsampling."""
-    core, fill = grad.core, grad.fill
-    for place, factor in zip(range(-x.rank, 0), factors, strict=True):
-        core = _summed(core, place, factor)
-        if x.fill.shape[place] > 1:
-            fill = _summed(fill, place, factor)
-    return PaddedGrad(core, fill)
-
-
-def _summed(a: Any, place: int, factor: int) -> Any:
-    """Sums of neighbours."""
-    axis = a.ndim + place
-    shape = (*a.shape[:axis], a.shape[axis] // factor, factor, *a.shape[axis + 1 :])
-    return a.reshape(shape).sum(axis=axis + 1)

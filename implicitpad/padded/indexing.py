@@ -55,7 +55,7 @@ def sliced(x: PaddedArray, axis: int, start: int, stop: int, step: int) -> Padde
     index = (..., kept) + (slice(None),) * (-place - 1)
     fill, period = x.fill, x.period[axis]
     if period > 1:
-        phases = start + step * np.arange(period // math.gcd(period, step))
+        phases = start + step * np.arange(period // math.gcd(period, step), like=fill)
         fill = np.take(fill, phases % period, axis=place)
     return x._make(x.core[index], (*x.spans[:axis], span, *x.spans[axis + 1 :]), fill, True)
 
@@ -63,7 +63,7 @@ def sliced(x: PaddedArray, axis: int, start: int, stop: int, step: int) -> Padde
 def flipped(x: PaddedArray, axis: int) -> PaddedArray:
     """One spatial axis backwards. A view."""
     place, period = axis - x.rank, x.period[axis]
-    phases = (x.spans[axis].total - 1 - np.arange(period)) % period
+    phases = (x.spans[axis].total - 1 - np.arange(period, like=x.fill)) % period
     fill = np.take(x.fill, phases, axis=place) if period > 1 else x.fill
     spans = (*x.spans[:axis], x.spans[axis].reversed(), *x.spans[axis + 1 :])
     return x._make(np.flip(x.core, place), spans, fill, True)

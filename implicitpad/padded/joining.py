@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._arguments import boundary_modes
+from .._backend import backend_of
 from .array import PaddedArray
 from .fills import as_fill, equal_fills, refuse, tiled, window
 from .indexing import flipped
@@ -27,6 +28,7 @@ def concatenate(arrays: Sequence[Any], axis: int = 0, **options: Any) -> PaddedA
                 f"{name}: all arrays must be PaddedArrays, got {type(array).__name__}; wrap it in "
                 "PaddedArray(array), which makes everything core."
             )
+    backend_of(name, **{f"arrays[{n}]": a.core for n, a in enumerate(arrays)})
     first = arrays[0]
     (axis,) = normalized(first, axis)
     shapes = [a.shape[:axis] + a.shape[axis + 1 :] for a in arrays]
@@ -84,7 +86,7 @@ def _in_space(name: str, arrays: Sequence[PaddedArray], place: int) -> PaddedArr
         parts.append(a._read(own_box))
         offset += length
     core = np.concatenate(parts, place)
-    return PaddedArray._make(core, whole, np.array(first.fill if fill is None else fill))
+    return PaddedArray._make(core, whole, (first.fill if fill is None else fill).copy())
 
 
 def flip(x: PaddedArray, axis: Any = None) -> PaddedArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,7 @@ def batch_norm(
 ) -> PaddedArray:
     """Each channel by the mean and variance given, or by those of the batch."""
     if mean is None or variance is None:
-        total = moments(x, tuple(range(x.ndim - x.rank - 1)))
-        mean, variance = total.mean, total.squares / total.number
+        mean, variance = batch_moments(x)
     else:
         mean, variance = by_channel(x, mean), by_channel(x, variance)
     return _normalized(x, mean, variance, weight, bias, epsilon)
@@ -40,6 +38,12 @@ def group_norm(
         )
     mean, variance = group_moments(x, groups)
     return _normalized(x, mean, variance, weight, bias, epsilon)
+
+
+def batch_moments(x: PaddedArray) -> tuple[Any, Any]:
+    """Mean and variance of each channel."""
+    total = moments(x, tuple(range(x.ndim - x.rank - 1)))
+    return total.mean, total.squares / total.number
 
 
 def group_moments(x: PaddedArray, groups: int) -> tuple[Any, Any]:
@@ -70,15 +74,14 @@ def layer_norm(
     return _normalized(x, mean, variance, weight, bias, epsilon)
 
 
-def over_channels(function: Callable[[Any, int], Any], x: PaddedArray) -> PaddedArray:
-    """``function(array, channel_axis)``, which acts at each position alone and keeps the rank."""
+def softmax(x: PaddedArray) -> PaddedArray:
+    """Over the channels at each position."""
     channel = x.ndim - x.rank - 1
-    core = function(x.core, channel)
-    return x._make(core, x.spans, function(x.fill, channel))
+    return x._make(softmax_along(x.core, channel), x.spans, softmax_along(x.fill, channel))
 
 
-def softmax(a: Any, axis: int) -> Any:
-    """Over one axis of an ordinary array."""
+def softmax_along(a: Any, axis: int) -> Any:
+    """Of an ordinary array."""
     e = np.exp(a - a.max(axis=axis, keepdims=True))
     e /= e.sum(axis=axis, keepdims=True)
     return e
@@ -86,7 +89,7 @@ def softmax(a: Any, axis: int) -> Any:
 
 def by_channel(x: PaddedArray, values: Any) -> Any:
     """(C,) as an array that broadcasts against `x`."""
-    return np.asarray(values, x.dtype).reshape((-1,) + (1,) * x.rank)
+    return np.asarray(values, x.dtype, like=x.core).reshape((-1,) + (1,) * x.rank)
 
 
 def _normalized(
@@ -94,7 +97,7 @@ def _normalized(
 ) -> PaddedArray:
     # The mean goes first: x·scale − mean·scale would cancel.
     y: PaddedArray = x - mean
-    scale = 1 / np.sqrt(variance + np.asarray(epsilon, y.dtype))
+    scale = 1 / np.sqrt(variance + y.dtype.type(epsilon))
     if weight is not None:
         scale = scale * by_channel(y, weight)
     y *= scale

@@ -15,7 +15,7 @@ from .array import PaddedArray
 from .fills import refuse, window
 from .joining import extended
 from .spans import canonical
-from .windows import all_border, on_core
+from .windows import all_border, around, inside, reached
 
 
 def max_pool(
@@ -45,7 +45,7 @@ def max_pool(
     )  # fmt: skip
     axes: Sequence[Axis] = geometry.axes
     if fill_value is not None or any(axis.mode != "constant" for axis in axes):
-        x, axes = _extended(function, x, axes, fill_value)
+        x, axes = bordered(function, x, axes, fill_value)
 
     def run(array: Any, widths: Any, fill: Any) -> Any:
         return plain(
@@ -62,7 +62,7 @@ def max_pool(
             "constant",
         )
 
-    return _pool(function, x, axes, run)
+    return _pool(function, x, axes, run, exact=True)
 
 
 def avg_pool(
@@ -91,7 +91,7 @@ def avg_pool(
     )  # fmt: skip
     axes: Sequence[Axis] = geometry.axes
     if count_include_pad:
-        x, axes = _extended(function, x, axes, fill_value)
+        x, axes = bordered(function, x, axes, fill_value)
 
     def run(array: Any, widths: Any, fill: Any) -> Any:
         return plain(
@@ -102,7 +102,7 @@ def avg_pool(
     return _pool(function, x, axes, run, uneven=divisor_override is not None)
 
 
-def _extended(
+def bordered(
     function: str, x: PaddedArray, axes: Sequence[Axis], value: Any
 ) -> tuple[PaddedArray, Sequence[Axis]]:
     """Padding as more of the border; what then hangs over are the last windows of `ceil_mode`."""
@@ -118,12 +118,15 @@ def _pool(
     x: PaddedArray,
     axes: Sequence[Axis],
     run: Callable[..., Any],
+    *,
+    exact: bool = False,
     uneven: bool = False,
 ) -> PaddedArray:
     """Pool windows that may hang over the virtual array, where they see nothing.
 
     ``run(array, padding, fill)`` pools an ordinary array; with fill None its padding is not seen.
-    If `uneven`, the result of a constant depends on how much of a window hangs over.
+    If `exact`, the result of a constant is that constant; if `uneven`, it depends on how much of a
+    window hangs over.
     """
     for number, axis in enumerate(axes):
         count = axis.out
@@ -146,12 +149,15 @@ def _pool(
                 "new border would not be constant",
                 "crop or extend() so that they do not, or materialize() first",
             )
-    period = [p // math.gcd(p, a.stride) for p, a in zip(x.period, axes, strict=True)]
-    box = [
-        (-a.before, (length - 1) * a.stride + a.extent - a.before)
-        for length, a in zip(period, axes, strict=True)
-    ]
-    fill = run(window(x.fill, box, x.fill.shape[: -x.rank]), 0, None)
+    if exact and all(length == 1 for length in x.period):
+        fill = x.fill
+    else:
+        period = [p // math.gcd(p, a.stride) for p, a in zip(x.period, axes, strict=True)]
+        box = [
+            (-a.before, (length - 1) * a.stride + a.extent - a.before)
+            for length, a in zip(period, axes, strict=True)
+        ]
+        fill = run(window(x.fill, box, x.fill.shape[: -x.rank]), 0, None)
     spans = canonical(
         [
             span.windows(a.kernel, a.stride, a.dilation, a.before, a.out)
@@ -160,20 +166,25 @@ def _pool(
     )
     if not spans[0].size:
         return all_border(fill, x, spans)
-    reach = [
-        (s.before * a.stride - a.before, (s.stop - 1) * a.stride - a.before + a.extent)
-        for s, a in zip(spans, axes, strict=True)
-    ]
-    return PaddedArray._make(_pooled_core(x, reach, run), spans, fill)
+    return PaddedArray._make(_pooled_core(x, reached(spans, axes, True), run), spans, fill)
 
 
 def _pooled_core(x: PaddedArray, reach: Sequence[tuple[int, int]], run: Callable[..., Any]) -> Any:
-    inside = [(max(a, 0), min(b, span.total)) for span, (a, b) in zip(x.spans, reach, strict=True)]
-    over = [(c - a, b - d) for (a, b), (c, d) in zip(reach, inside, strict=True)]
-    if not any(width for pair in over for width in pair):
-        return on_core(x, reach, run)
-    # What hangs over is not seen, what the border holds is: write the border out as far as needed.
-    return run(x._read(inside), over, None)
+    """`run` on what the windows of the new core reach of `x`.
+
+    The array is the core, padded implicitly, where kernels can hold the fill: one value for each
+    channel. Otherwise the border is written out as far as the windows reach.
+    """
+    box, over = inside(x, reach)
+    if any(width for pair in over for width in pair):
+        return run(x._read(box), over, None)  # what hangs over is not seen
+    if any(length > 1 for length in x.period):
+        return run(x._read(reach), 0, None)
+    padding = around(x, reach)
+    if x.fill.size == x.lead[-1]:
+        return run(x.core, padding, x.fill.ravel())
+    samples = zip(x.core, x.fill, strict=True)  # each has its own fill
+    return np.stack([run(core, padding, fill.ravel()) for core, fill in samples])
 
 
 def global_average(x: PaddedArray, keepdims: bool = False) -> Any:

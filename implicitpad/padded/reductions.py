@@ -20,6 +20,12 @@ REDUCIBLE = frozenset(
     }
 )  # fmt: skip
 
+# CuPy's arrays reduce by method.
+METHODS = {
+    np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min",
+    np.logical_and: "all", np.logical_or: "any",
+}  # fmt: skip
+
 
 def reduce(
     ufunc: np.ufunc, x: PaddedArray, axis: Any = 0, dtype: Any = None, keepdims: bool = False
@@ -41,7 +47,14 @@ def reduce(
     spatial = [a - x.ndim for a in axes if a >= x.ndim - x.rank]
 
     def once(array: Any, along: tuple[int, ...]) -> Any:
-        return ufunc.reduce(array, axis=along, dtype=dtype, keepdims=True)
+        if isinstance(array, np.ndarray):
+            return ufunc.reduce(array, axis=along, dtype=dtype, keepdims=True)
+        if ufunc not in METHODS:
+            raise TypeError(
+                f"{name}: CuPy has no such reduction; move the array with cupy.asnumpy first."
+            )
+        options = {"dtype": dtype} if ufunc in (np.add, np.multiply) else {}
+        return getattr(array, METHODS[ufunc])(axis=along, keepdims=True, **options)
 
     if len(spatial) == x.rank:
         result = _over_space(ufunc, x, once)
@@ -57,7 +70,7 @@ def reduce(
     for place in spatial:
         x = _along(ufunc, x, place, once)
     if lead:
-        fill = np.broadcast_to(x.fill, x.lead + x.period) if x.fill.shape[0] == 1 else x.fill
+        fill = np.broadcast_to(x.fill, x.lead + x.period) if 0 in lead else x.fill
         x = x._make(once(x.core, lead), x.spans, once(fill, lead))
     return x
 
@@ -116,7 +129,7 @@ def _along(ufunc: np.ufunc, x: PaddedArray, place: int, once: Callable[..., Any]
     def total(fill: Any, counts: Any) -> Any:
         result = None
         for phase in np.flatnonzero(counts):
-            value = np.take(fill, [phase], axis=place)
+            value = fill[within((slice(phase, phase + 1), *(slice(None),) * (-place - 1)))]
             value = _combined(ufunc, once(value[..., None], (-1,))[..., 0], int(counts[phase]))
             result = value if result is None else ufunc(result, value)
         return result

@@ -87,6 +87,10 @@ class Span:
     def repeated(self, factor: int) -> Span:
         return Span(self.before * factor, self.size * factor, self.after * factor)
 
+    def in_blocks(self, factor: int) -> Span:
+        """The axis of whole blocks of `factor` positions, which divides the total."""
+        return Span.of(self.before // factor, -(-self.stop // factor), self.total // factor)
+
     def spread(self, kernel: int, stride: int, dilation: int, lead: int, count: int) -> Span:
         """The axis of a transposed convolution; its core is the hull of what ours reaches.
 
@@ -123,7 +127,7 @@ def canonical(spans: Iterable[Span]) -> Spans:
     return tuple([Span(span.total, 0, 0) for span in spans])
 
 
-def within(slices: Iterable[slice]) -> tuple[Any, ...]:
+def within(slices: Iterable[Any]) -> tuple[Any, ...]:
     """An index of the spatial axes, which are the last."""
     return (..., *slices)
 

@@ -56,8 +56,8 @@ def moments(x: PaddedArray, axes: tuple[int, ...] = (), dtype: Any = None) -> Mo
     total = Moments(total.mean + shift, total.squares, total.number)
     for axis in axes:
         rows = [
-            Moments(np.take(total.mean, [i], axis), np.take(total.squares, [i], axis), total.number)
-            for i in range(x.shape[axis])
+            Moments(total.mean[row], total.squares[row], total.number)
+            for row in ((*(slice(None),) * axis, slice(i, i + 1)) for i in range(x.shape[axis]))
         ]
         total = rows[0]
         for row in rows[1:]:
@@ -122,12 +122,15 @@ def _combined(a: Moments, b: Moments) -> Moments:
 def _shift(x: PaddedArray, number: Any, shape: tuple[int, ...]) -> Any:
     """The first phase of the fill; 0 where it is not finite or there is no border."""
     value = x.fill[within((slice(0, 1),) * x.rank)].astype(number)
-    usable = np.isfinite(value) if x.n_pad else np.zeros(value.shape, bool)
+    usable = np.isfinite(value) if x.n_pad else np.zeros_like(value, bool)
     return np.broadcast_to(np.where(usable, value, number.type(0)), shape)
 
 
 def _blocks(x: PaddedArray) -> Iterator[tuple[Any, ...]]:
     """Indices of the leading axes, so that a block stays in the cache."""
+    if not isinstance(x.core, np.ndarray):  # on a device, all at once
+        yield (...,)
+        return
     channels = x.lead[-1]
     step = max(1, _BLOCK // max(1, math.prod(s.size for s in x.spans)))
     for sample in np.ndindex(x.lead[:-1]):

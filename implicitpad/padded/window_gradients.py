@@ -12,8 +12,11 @@ import numpy as np
 from .._geometry import ConvGeometry
 from .array import PaddedArray
 from .fills import refuse, window
-from .gradients import PaddedGrad, check, folded, returned
-from .spans import Span, Spans, canonical, within
+from .gradients import PaddedGrad, check, folded, outline, returned, shared
+from .pooling import bordered
+from .spans import Spans, canonical, within
+from .transposed import missing, part_of_core, part_of_fill, result_spans
+from .windows import around, inside, reached, winding
 
 
 def conv_backward(
@@ -21,8 +24,8 @@ def conv_backward(
 ) -> tuple[PaddedGrad, Any, Any]:
     """For the input, weight and bias of a checked convolution of the virtual array.
 
-    ``run(grad, array, padding, fill, dilation)`` gives (input, weight, bias, fill) of an ordinary
-    array; a dilation of None is the call's own.
+    ``run(grad, array, padding, fill, mode)`` gives (input, weight, bias, fill) of an ordinary
+    array.
     """
     axes = geometry.axes
     widths = [(axis.before, axis.after) for axis in axes]
@@ -32,26 +35,15 @@ def conv_backward(
     spans = canonical(
         [s.windows(a.kernel, a.stride, a.dilation) for s, a in zip(x.spans, axes, strict=True)]
     )
-    y = _like(x, spans, [a.stride for a in axes], geometry.out_channels)
+    y = _windowed(x, spans, axes, geometry.out_channels)
     check(geometry.function, grad, y)
-    core, fill = np.zeros_like(x.core), np.zeros(x.fill.shape, x.dtype)
+    core, fill = np.zeros_like(x.core), np.zeros_like(x.core, shape=x.fill.shape)
     weight, bias = 0, 0
     if y.n_pad:
-        plain = all(period == 1 for period in x.period)
-        box = [
-            (0, (length - 1) * a.stride + (a.kernel if plain else a.extent))
-            for length, a in zip(y.period, axes, strict=True)
-        ]
-        tile = window(x.fill, box, (*grad.fill.shape[: -x.rank - 1], x.lead[-1]))
-        found = run(grad.fill, np.ascontiguousarray(tile), 0, None, 1 if plain else None)
-        fill = fill + folded(found[0], [0] * x.rank, x.fill.shape)
-        weight, bias = found[1], found[2]
+        outer = shared(grad.fill, x)
+        fill, weight, bias, _ = run(outer, x.fill, winding(x.period, axes), None, "circular")
     if y.core.size:
-        reach = [
-            (s.before * a.stride, (s.stop - 1) * a.stride + a.extent)
-            for s, a in zip(spans, axes, strict=True)
-        ]
-        inner_core, inner_fill, more, most = _on_core(x, reach, grad.core, run)
+        inner_core, inner_fill, more, most = _on_core(x, reached(spans, axes), grad.core, run)
         core, fill = core + inner_core, fill + inner_fill
         weight, bias = weight + more, bias + most
     return PaddedGrad(core, fill), weight, bias
@@ -61,18 +53,15 @@ def _on_core(
     x: PaddedArray, reach: Sequence[tuple[int, int]], grad: Any, run: Callable[..., Any]
 ) -> tuple[Any, Any, Any, Any]:
     if any(length > 1 for length in x.period):
-        found = run(grad, x._read(reach), 0, None, None)
+        found = run(grad, x._read(reach), 0, None, "constant")
         inner = returned(x, reach, found[0])
         return inner.core, inner.fill, found[1], found[2]
-    padding = [
-        (span.before - start, stop - span.stop)
-        for span, (start, stop) in zip(x.spans, reach, strict=True)
-    ]
+    padding = around(x, reach)
     if x.fill.size == x.lead[-1]:
-        core, weight, bias, fill = run(grad, x.core, padding, x.fill.ravel(), None)
+        core, weight, bias, fill = run(grad, x.core, padding, x.fill.ravel(), "constant")
         return core, fill.reshape(x.fill.shape), weight, bias
     each = [
-        run(g, core, padding, fill.ravel(), None)
+        run(g, core, padding, fill.ravel(), "constant")
         for g, core, fill in zip(grad, x.core, x.fill, strict=True)
     ]
     core = np.stack([found[0] for found in each])
@@ -88,48 +77,28 @@ def transpose_backward(
     ``run(grad, array, padding)`` gives (input, weight) of an ordinary array.
     """
     axes = geometry.axes
-    for number, a in enumerate(axes):
-        least = a.extent - a.stride
-        if x.n_pad and max(least - a.first, a.first + a.out - a.size * a.stride) > 0:
+    for number, axis in enumerate(axes):
+        if x.n_pad and missing(axis) > 0:
             refuse(
                 geometry.function,
                 f"outputs near the edge of spatial axis {number} miss taps, so that the gradient "
                 "of the fill depends on their positions",
                 "extend() the input and pad as much more, as the forward rule says",
             )
-    if x.n_pad:
-        spans = canonical(
-            [
-                span.spread(a.kernel, a.stride, a.dilation, a.first, a.out)
-                for span, a in zip(x.spans, axes, strict=True)
-            ]
-        )
-    else:
-        spans = tuple([Span(0, a.out, 0) for a in axes])
-    period = [p * a.stride for p, a in zip(x.period, axes, strict=True)]
-    space = tuple(range(-x.rank, 0))
+    spans = result_spans(x, axes)
     every = tuple([axis for axis in range(x.ndim) if axis != x.ndim - x.rank - 1])
     bias = grad.core.sum(axis=every)
-    core, fill, weight = np.zeros_like(x.core), np.zeros(x.fill.shape, x.dtype), 0
+    core, fill, weight = np.zeros_like(x.core), np.zeros_like(x.core, shape=x.fill.shape), 0
     if any(span.size < span.total for span in spans):
-        reach = [-(-(a.extent - 1) // a.stride) for a in axes]
-        box = [(-before, length) for before, length in zip(reach, x.period, strict=True)]
-        crop = [
-            (before * a.stride, a.extent - a.stride) for before, a in zip(reach, axes, strict=True)
-        ]
-        rolled = np.roll(grad.fill, [a.first % q for a, q in zip(axes, period, strict=True)], space)
+        box, crop = part_of_fill(x, axes)
+        shift = [a.first % (n * a.stride) for a, n in zip(axes, x.period, strict=True)]
+        rolled = np.roll(grad.fill, shift, tuple(range(-x.rank, 0)))
         tile = window(x.fill, box, (*grad.fill.shape[: -x.rank - 1], x.lead[-1]))
-        inner, weight = run(rolled, np.ascontiguousarray(tile), crop)
-        fill = folded(inner, [-before for before in reach], x.fill.shape)
+        inner, weight = run(rolled, tile.copy(), crop)
+        fill = folded(inner, [start for start, _ in box], x.fill.shape)
         bias = bias + grad.fill.sum(axis=every)
     if spans[0].size:
-        box, crop = [], []
-        for out, a in zip(spans, axes, strict=True):
-            start, stop = out.before + a.first, out.stop + a.first
-            first = min(max(0, -((a.extent - 1 - start) // a.stride)), a.size - 1)
-            last = max(first, min(a.size - 1, (stop - 1) // a.stride))
-            box.append((first, last + 1))
-            crop.append((start - first * a.stride, last * a.stride + a.extent - stop))
+        box, crop = part_of_core(spans, axes)
         inner, more = run(grad.core, x._read(box), crop)
         pair = returned(x, box, inner)
         core, fill, weight = pair.core, fill + pair.fill, weight + more
@@ -137,20 +106,31 @@ def transpose_backward(
 
 
 def pool_backward(
-    function: str, grad: Any, x: PaddedArray, axes: Sequence[Any], run: Callable[..., Any]
+    function: str,
+    grad: Any,
+    x: PaddedArray,
+    axes: Sequence[Any],
+    run: Callable[..., Any],
+    counted: bool = False,
+    fill_value: Any = None,
 ) -> PaddedGrad:
     """Of pooling windows that see nothing outside the virtual array.
 
-    ``run(grad, array, padding)`` gives the gradient of an ordinary array.
+    If `counted`, padding first continues the border. ``run(grad, array, padding)`` gives the
+    gradient of an ordinary array.
     """
+    if counted:
+        widths = [(axis.before, axis.after) for axis in axes]
+        x_seen, axes = bordered(function, x, axes, fill_value)
+        return _unextended(pool_backward(function, grad, x_seen, axes, run), x, widths)
     spans = canonical(
         [
             span.windows(a.kernel, a.stride, a.dilation, a.before, a.out)
             for span, a in zip(x.spans, axes, strict=True)
         ]
     )
-    check(function, grad, _like(x, spans, [a.stride for a in axes], x.lead[-1]))
-    core, fill = np.zeros_like(x.core), np.zeros(x.fill.shape, x.dtype)
+    check(function, grad, _windowed(x, spans, axes, x.lead[-1]))
+    core, fill = np.zeros_like(x.core), np.zeros_like(x.core, shape=x.fill.shape)
     if any(span.size < span.total for span in spans):
         period = [p // math.gcd(p, a.stride) for p, a in zip(x.period, axes, strict=True)]
         box = [
@@ -158,29 +138,20 @@ def pool_backward(
             for length, a in zip(period, axes, strict=True)
         ]
         lead = grad.fill.shape[: -x.rank]
-        array = np.ascontiguousarray(window(x.fill, box, lead))
-        inner = run(np.ascontiguousarray(grad.fill), array, 0)
+        array = window(x.fill, box, lead).copy()
+        inner = run(grad.fill, array, 0)
         fill = folded(inner, [first for first, _ in box], x.fill.shape)
     if spans[0].size:
-        reach = [
-            (s.before * a.stride - a.before, (s.stop - 1) * a.stride - a.before + a.extent)
-            for s, a in zip(spans, axes, strict=True)
-        ]
-        box = [(max(a, 0), min(b, s.total)) for s, (a, b) in zip(x.spans, reach, strict=True)]
-        over = [(c - a, b - d) for (a, b), (c, d) in zip(reach, box, strict=True)]
+        box, over = inside(x, reached(spans, axes, True))
         pair = returned(x, box, run(grad.core, x._read(box), over))
         core, fill = pair.core, fill + pair.fill
     return PaddedGrad(core, fill)
 
 
-def _like(x: PaddedArray, spans: Spans, strides: Sequence[int], channels: int) -> PaddedArray:
-    """An output of the right shapes, whose values are not read."""
-    lead = (*x.lead[:-1], channels)
-    period = [p // math.gcd(p, s) for p, s in zip(x.period, strides, strict=True)]
-    core = np.broadcast_to(x.dtype.type(0), lead + tuple([span.size for span in spans]))
-    samples = x.fill.shape[: x.ndim - x.rank - 1] if spans[0].size else lead[:-1]
-    fill = np.broadcast_to(x.dtype.type(0), (*samples, channels, *period))
-    return PaddedArray._make(core, spans, fill)
+def _windowed(x: PaddedArray, spans: Spans, axes: Sequence[Any], channels: int) -> PaddedArray:
+    """An output of the right shapes."""
+    period = [p // math.gcd(p, a.stride) for p, a in zip(x.period, axes, strict=True)]
+    return outline(x, spans, channels, period)
 
 
 def _unpadded(geometry: ConvGeometry) -> ConvGeometry:

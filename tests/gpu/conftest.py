@@ -41,3 +41,20 @@ def device(request):
 def emulator():
     """The emulator, also where there is a GPU."""
     return emulated(check=True)
+
+
+@pytest.fixture
+def on_device(emulator, monkeypatch):
+    """A device whose arrays are CuPy's; the backend is made to use it."""
+    pytest.importorskip("cupy", reason="CuPy is not installed")
+    if has_gpu():
+        from implicitpad._cuda_device import cupy_device
+
+        return cupy_device(0)
+    from ptx_emulator.host_cupy import HostCupyDevice
+
+    from implicitpad import _cupy
+
+    host = HostCupyDevice(80, check=True)
+    monkeypatch.setattr(_cupy, "cupy_device", lambda index: host)
+    return host

@@ -7,29 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import has_gpu
 from gpu_problems import Problem, problem
 
 import implicitpad
-from implicitpad import _cuda_device, _cupy
+from implicitpad import _cupy
 from implicitpad._cuda_compile import OPTIONS, compile_cuda
 from implicitpad._cuda_source import source
 
 cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
 from cupy.cuda.memory import MemoryPointer, UnownedMemory  # noqa: E402
-
-
-@pytest.fixture
-def on_device(emulator, monkeypatch):
-    """A device whose arrays are CuPy's; the backend is made to use it."""
-    if has_gpu():
-        return _cuda_device.cupy_device(0)
-    from ptx_emulator.host_cupy import HostCupyDevice
-
-    host = HostCupyDevice(80, check=True)
-    monkeypatch.setattr(_cupy, "cupy_device", lambda index: host)
-    return host
-
 
 PROBLEMS = {
     "conv1d": problem(1, (2, 3, 19), (4, 3, 3), padding=((2, 5),), fill_value=2.5),

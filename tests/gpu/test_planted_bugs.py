@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import test_conv_adjoint
+import test_pool_gradients
 from gpu_problems import Problem, problem, values
 from ptx_emulator import EmulatedDevice, EmulatorError
 from test_cuda_pool import MAX, MEAN
@@ -43,6 +44,9 @@ def infinite() -> Problem:
 
 
 INFINITE = ("gemm", infinite())
+
+
+POOL_GRADIENT = ("pool gradient", None)
 
 
 @dataclass
@@ -123,6 +127,20 @@ BUGS = {
     "a position past the padding counts as padding": Bug(
         "pool", "if (d == ABSENT || h == ABSENT || w == ABSENT)", "if (false)", ("pool", None),
         "values"),
+    "a window is read by the element after its maximum": Bug(
+        "pool_gradients", "== i) sum +=", "== i - 1) sum +=", POOL_GRADIENT, "values"),
+    "the readers of the last index are left out": Bug(
+        "pool_gradients", "readers[p.readers[a] + i.at[a] + 1]",
+        "readers[p.readers[a] + min(i.at[a] + 1, p.size[a] - 1)]", POOL_GRADIENT, "values"),
+    "the taps of a window are counted for the input alone": Bug(
+        "pool_gradients", "taps(p, counts, q, !p.count_pad)", "taps(p, counts, q, 1)",
+        POOL_GRADIENT, "values"),
+    "an axis reads the counts of the one before": Bug(
+        "pool_gradients", "counts[p.counts[a] + real", "counts[p.counts[a > 1 ? a - 1 : a] + real",
+        POOL_GRADIENT, "values"),
+    "the row of the index is as long as the input's": Bug(
+        "pool_gradients", "row * p.out[2] + q.at[2]", "row * p.size[2] + q.at[2]",
+        POOL_GRADIENT, "outside every array"),
     "a barrier of the sum over a block is removed": Bug(
         "conv_gradients", "partial[threadIdx.x] += partial[threadIdx.x + half]; __syncthreads();",
         "partial[threadIdx.x] += partial[threadIdx.x + half];", GRADIENTS, "shared memory race"),
@@ -151,6 +169,15 @@ def pools(device: EmulatedDevice) -> None:
             np.testing.assert_allclose(device.asnumpy(ours), theirs, rtol=1e-6)
 
 
+def pool_gradients(device: EmulatedDevice) -> None:
+    """Windows of both kinds that overlap, and that hang over the padding."""
+    for operation in ("max", "avg"):
+        arguments = test_pool_gradients.inputs("ceil", "float32")
+        ours, theirs, total = test_pool_gradients.on_both(device, operation, *arguments)
+        test_pool_gradients.same_bits(ours[0], theirs.input)
+        test_pool_gradients.same_fill(ours[1], theirs.fill_value, 9 * total)
+
+
 def far_apart(device: EmulatedDevice):
     """A batch of two images 2^31 elements apart, of which only the images exist."""
     p = problem(11, (2, 5, 4, 4), (8, 5, 3, 3), padding=1, fill_value=2.0)
@@ -168,6 +195,8 @@ def outcome(device: EmulatedDevice, runs: tuple[str, Any]) -> str:
             gradients(device, p)
         elif family == "pool":
             pools(device)
+        elif family == "pool gradient":
+            pool_gradients(device)
         else:
             p.check(p.run(device, family, x=x))
     except EmulatorError as error:

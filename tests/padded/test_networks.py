@@ -213,6 +213,8 @@ def test_errors_of_layers_and_plans():
         nn.Residual(nn.Conv2d(1, 1, 1, padding=((0, 1), (0, 1))))(image)
     with pytest.raises(ValueError, match=r"nn.Conv2d: weight must have shape"):
         net[0].weight = np.zeros(3)
+    with pytest.raises(ValueError, match="read-only"):
+        net[0].weight[0] = 0  # what was packed would go stale
 
 
 def test_memory_follows_the_core_alone():

@@ -103,6 +103,25 @@ def test_pooling(seed, kind):
     assert_close(got.fill, fill.grad)
 
 
+@pytest.mark.parametrize("kind", ["max", "avg"])
+@pytest.mark.parametrize("seed", range(10))
+def test_pooling_with_padding_that_continues_the_border(seed, kind):
+    rng = np.random.default_rng([seed, 1])
+    x = random_padded(rng, 2, total=rng.integers(3, 12, 2), lead=(2, 3))
+    x = ip.PaddedArray(x.core, [(b + 1, a) for b, a in x.pad], rng.normal(size=(3, 1, 2)))
+    padding, stride = ((0, 2), (1, 1)), int(rng.integers(1, 4))
+    options = {"stride": stride, "padding": padding}
+    if kind == "max":
+        options["fill_value"] = x.fill
+    y = getattr(ip, f"{kind}_pool2d")(x, 3, **options)
+    gradient = rng.normal(size=y.shape)
+    got = getattr(ip, f"{kind}_pool2d_backward")(pair(y, gradient), x, 3, **options).input
+    core, fill, whole = explicit(x.extend(padding))
+    getattr(F, f"{kind}_pool2d")(whole, 3, stride).backward(torch.tensor(gradient))
+    assert_close(got.core, core.grad)
+    assert_close(got.fill, fill.grad.roll((0, -1), (2, 3)))
+
+
 def test_gradients_of_something_else_are_refused():
     x = ip.PaddedArray(np.ones((1, 1, 4)), 2, 1.0)
     weight = np.ones((1, 1, 3))
@@ -110,24 +129,33 @@ def test_gradients_of_something_else_are_refused():
         ip.conv1d_backward(np.ones((1, 1, 6)), x, weight)
     with pytest.raises(ValueError, match=r"conv1d_backward: .*output's core \(1, 1, 6\)"):
         ip.conv1d_backward(ip.PaddedGrad(np.ones((1, 1, 4)), np.ones((1, 1, 1))), x, weight)
+    bare, grad = ip.PaddedArray(np.ones((1, 1, 4))), ip.PaddedGrad(np.ones((1, 1, 6)), [[[1.0]]])
+    with pytest.raises(ValueError, match=r"max_pool1d_backward: .*fill_value=2.* make that its fi"):
+        ip.max_pool1d_backward(grad, bare, 1, 1, 1, fill_value=2.0)
     with pytest.raises(ValueError, match=r"PaddedGrad.of: .*virtual shape"):
         ip.PaddedGrad.of(x, np.ones((1, 1, 4)))
 
 
 def differentiable_layer(rng, rank, channels):
-    kind = rng.integers(10)
+    kind = rng.integers(12)
     size = int(rng.choice([1, 2, 3]))
     options = {"rng": rng, "dtype": np.float64}
     conv = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[rank - 1]
     if kind < 3:
         return conv(channels, int(rng.choice([2, 4])), size, int(rng.choice([1, 2])), **options)
     if kind == 3:
-        return [nn.SiLU(), nn.GELU(), nn.Tanh(), nn.Sigmoid(), nn.ReLU(), nn.LeakyReLU()][
-            rng.integers(6)
-        ]
+        pointwise = nn.SiLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.ReLU, nn.LeakyReLU, nn.Softmax
+        return pointwise[rng.integers(7)]()
     if kind in (4, 5):
-        norm = nn.BatchNorm(channels) if kind == 4 else nn.GroupNorm(2, channels)
+        norm = (
+            nn.BatchNorm(channels),
+            nn.GroupNorm(2, channels),
+            nn.InstanceNorm(channels),
+            nn.LayerNorm(channels),
+        )[rng.integers(4)]
         norm.weight, norm.bias = rng.normal(size=(2, channels))
+        if kind == 4 and isinstance(norm, nn.BatchNorm):
+            norm.mean = norm.variance = None
         return norm
     if kind == 6:
         pools = (
@@ -139,7 +167,11 @@ def differentiable_layer(rng, rank, channels):
         transposed = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)[rank - 1]
         return transposed(channels, 2, 2, 2, **options)
     if kind == 8:
-        return nn.Upsample(2)
+        return nn.Upsample(2, ["nearest", "linear"][rng.integers(2)])
+    if kind == 10:
+        return nn.PixelUnshuffle(2)
+    if kind == 11 and channels % 2**rank == 0:
+        return nn.PixelShuffle(2)
     body = conv(channels, channels, size, **options), nn.Tanh()
     return (nn.Residual, nn.Skip)[rng.integers(2)](*body)
 
@@ -218,5 +250,12 @@ def test_gradient_is_the_slope(seed, rank):
 
 def test_layers_without_a_rule_say_so():
     x = ip.PaddedArray(np.ones((1, 2, 4)), 1)
-    with pytest.raises(TypeError, match=r"nn.Softmax: this layer has no gradient rule"):
-        nn.Sequential(nn.Tanh(), nn.Softmax()).linearize(x)
+    with pytest.raises(TypeError, match=r"nn.Pointwise: the derivative of tanh is not known"):
+        nn.Sequential(nn.Softmax(), np.tanh).linearize(x)
+
+    class Own(nn.Layer):
+        def __call__(self, x):
+            return x
+
+    with pytest.raises(TypeError, match=r"nn.Own: this layer has no gradient; define its grad"):
+        Own().linearize(x)
