@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # With fewer, the filters cost more to flip and to transform than is saved by computing with those.
 _FEW_OUTPUTS = 128
 
+# With fewer, transforming filters for F(4x4, 3x3) costs more than it saves beside F(2x2, 3x3).
+_FAST_OUTPUTS = 512
+
 # Up to so many, weights are taken as they lie.
 _FEW_PIXELS = 128
 
@@ -90,6 +93,7 @@ def conv_transpose(
         return _by_columns(geometry, input, weight, bias, out)
     outputs = geometry.batch * math.prod(axis.out for axis in geometry.axes)
     if outputs >= _FEW_OUTPUTS and all(axis.stride == 1 for axis in geometry.axes):
+        precision = precision if outputs >= _FAST_OUTPUTS else "default"
         return _conv_flipped(geometry, input, weight, bias, out, precision, kept)
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
     axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple(
