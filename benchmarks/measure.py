@@ -13,18 +13,22 @@ import numpy as np
 
 
 def medians(
-    contenders: dict[str, Callable[[], Any]], *, block: float = 0.2, rounds: int = 3
+    contenders: dict[str, Callable[[], Any]],
+    *,
+    block: float = 0.2,
+    rounds: int = 3,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Median seconds of a call of each contender; `block`: seconds one runs before the next."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, call in contenders.items():
             call()  # bring code and data back after the others' block
-            end = time.perf_counter() + block
+            end = clock() + block
             while True:
-                start = time.perf_counter()
+                start = clock()
                 call()
-                stop = time.perf_counter()
+                stop = clock()
                 times[name].append(stop - start)
                 if stop > end:
                     break

@@ -49,9 +49,17 @@ def prepare(geometry: Any, input: Any, packed: PackedConv) -> Any:
         return y
 
 
-def conv_transpose(geometry: Any, input: Any, weight: Any, bias: Any = None) -> Any:
-    """The transposed convolution; nothing is allocated but the output and packed weights."""
-    packed = pack_conv(geometry, weight, bias)
+def conv_transpose(
+    geometry: Any, input: Any, weight: Any, bias: Any = None, kept: dict[Any, Any] | None = None
+) -> Any:
+    """The transposed convolution; nothing is allocated but the output and packed weights.
+
+    `kept`: a layer's weights as packed so far.
+    """
+    kept = {} if kept is None else kept
+    packed = kept.get("device")
+    if packed is None:
+        packed = kept["device"] = pack_conv(geometry, weight, bias)
     device = packed.device
     with device.current():
         return _cuda_adjoint.conv_transpose(device, geometry, input, packed)

@@ -192,12 +192,16 @@ def prepare(geometry: ConvGeometry, input: Array, packed: PackedConv) -> Array:
 
 
 def conv_transpose(
-    geometry: TransposeGeometry, input: Array, weight: Array, bias: Array | None = None
+    geometry: TransposeGeometry,
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    kept: dict[Any, Any] | None = None,
 ) -> Array:
-    """The transposed convolution of `input`."""
+    """The transposed convolution of `input`; `kept`: a layer's weights as packed so far."""
     from . import _numpy_transpose  # which builds on this module
 
-    return _numpy_transpose.conv_transpose(geometry, input, weight, bias)
+    return _numpy_transpose.conv_transpose(geometry, input, weight, bias, kept=kept)
 
 
 def conv_backward(
