@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,19 +42,18 @@ DEPTHWISE = [
     (1, 192, 28, 3, 2),
     (8, 96, 112, 3, 2),
 ]
-SECONDS_FOR_SCIPY = 1.0  # slower contenders are timed once, or left out
 
 
-def image(size: int, k: int, precision: str, block: float) -> dict[str, Any]:
+def image(size: int, k: int, precision: str, timing: dict[str, Any]) -> dict[str, Any]:
     """One channel, k x k; seconds of each contender, error against float64."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((size, size), dtype=np.float32)
     w = rng.standard_normal((k, k), dtype=np.float32) / k
     y = np.empty_like(x)
-    return timed(f"{size}² k {k}", x, w, y, precision, block)
+    return timed(f"{size}² k {k}", x, w, y, precision, timing)
 
 
-def separable(size: int, k: int, precision: str, block: float) -> dict[str, Any]:
+def separable(size: int, k: int, precision: str, timing: dict[str, Any]) -> dict[str, Any]:
     """A Gaussian of k x k, whose opponents are told that it is separable."""
     x = np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)
     g = np.exp(-0.5 * (np.arange(k) - k // 2) ** 2 / (k / 6) ** 2).astype(np.float32)
@@ -66,7 +66,7 @@ def separable(size: int, k: int, precision: str, block: float) -> dict[str, Any]
         ndimage.correlate1d(first, g, 1, y, mode="constant")
 
     more["scipy sep"] = twice
-    return timed(f"{size}² gauss {k}", x, np.outer(g, g), y, precision, block, more)
+    return timed(f"{size}² gauss {k}", x, np.outer(g, g), y, precision, timing, more)
 
 
 def timed(
@@ -75,7 +75,7 @@ def timed(
     w: Any,
     y: Any,
     precision: str,
-    block: float,
+    timing: dict[str, Any],
     more: dict[str, Callable[[], Any]] | None = None,
 ) -> dict[str, Any]:
     size, k = x.shape[0], w.shape[0]
@@ -92,12 +92,9 @@ def timed(
         "scipy": lambda: ndimage.correlate(x, w, y, mode="constant"),
         "torch": lambda: functional.conv2d(tx, tw, padding=k // 2),
     }
-    if k <= 15 and size <= 1024 and not more:
+    if (k <= 15 and size <= 1024 and not more) or (k <= 5 and not more):
         contenders.update(slow)
-    elif k <= 5 and not more:
-        block = min(block, 0.1)
-        contenders.update(slow)
-    seconds = measure.medians(contenders, block=block)
+    seconds = measure.medians(contenders, **timing)
     ours(inner, out=outer)
     rows = np.unique(np.linspace(0, size - 1, 12).astype(int))
     wide = np.pad(x.astype(np.float64), k // 2)
@@ -112,7 +109,7 @@ def timed(
     }
 
 
-def depthwise(n: int, c: int, size: int, k: int, s: int, block: float) -> dict[str, Any]:
+def depthwise(n: int, c: int, size: int, k: int, s: int, timing: dict[str, Any]) -> dict[str, Any]:
     """A depthwise layer in batches."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((n, c, size, size), dtype=np.float32)
@@ -137,7 +134,7 @@ def depthwise(n: int, c: int, size: int, k: int, s: int, block: float) -> dict[s
             "zero": lambda: functional.conv2d(tx, tw, tb, s, p, 1, c),
             "zero channels_last": lambda: functional.conv2d(lx, lw, tb, s, p, 1, c),
         },
-        block=block,
+        **timing,
     )
     y = ours(x)
     truth = padded(tx.double(), tw.double(), tb.double()).numpy()
@@ -169,8 +166,11 @@ def main() -> None:
     parser.add_argument("--precision", nargs="*", default=["default", "fast"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--block", type=float, default=0.2, help="seconds of a contender's block")
+    parser.add_argument("--cpu-time", action="store_true", help="on a shared machine, one thread")
     parser.add_argument("--json", type=Path, help="save the table here")
     args = parser.parse_args()
+    clock = time.process_time if args.cpu_time else time.perf_counter
+    timing = {"block": args.block, "clock": clock}
     torch.set_num_threads(args.threads)
     ip.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
@@ -181,7 +181,7 @@ def main() -> None:
     rows = []
     if "depthwise" in args.parts:
         for shape in DEPTHWISE:
-            rows.append(depthwise(*shape, args.block))
+            rows.append(depthwise(*shape, timing))
             show(rows[-1])
     for part, run in (("images", image), ("separable", separable)):
         for size in args.sizes if part in args.parts else ():
@@ -192,7 +192,7 @@ def main() -> None:
                         continue
                     if precision == "default" and (k > 31 or part == "separable"):
                         continue
-                    rows.append(run(size, k, precision, args.block))
+                    rows.append(run(size, k, precision, timing))
                     rows[-1]["name"] += "" if precision == "default" else " fast"
                     show(rows[-1])
     if args.json:

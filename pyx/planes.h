@@ -128,7 +128,9 @@ INLINE void NAME(rolling)(const int height, const int stride, const int vectors,
         vector value[MAX_PLANE_VECTORS];                                                                               \
         UNROLL for (int v = 0; v < vectors; v++) value[v] =                                                            \
             NAME(tap)(stride, masked, x + v * x_step, base, pair ? 0 : v * stride * LANES, odd, edges, fill[v]);       \
-        UNROLL for (int i = 0; i < live; i++) if (r + stride * i < height) {                                           \
+        /* short planes: output rows above and below are worth leaving out */                                          \
+        UNROLL for (int i = 0; i < live;                                                                               \
+                    i++) if (r + stride * i < height && (!pair || (unsigned)(row + live - 1 - i) < (unsigned)s->n)) {  \
             const ptrdiff_t at = (r + stride * i) * width + (k);                                                       \
             const vector w = hold ? held[at] : broadcast(weights[at]);                                                 \
             UNROLL for (int v = 0; v < vectors; v++) acc[i][v] +=                                                      \
