@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from comparison import assert_identical
 from hypothesis import given
 from hypothesis import strategies as st
 from pooling import problems
 
 import implicitpad as ip
+from implicitpad import _numpy_pool_gradient
 
 
 def backward(problem, name, upstream, **changes):
@@ -75,3 +77,20 @@ def test_gradients_have_the_dtype_of_the_input(problem):
         got = backward(problem, name, upstream)
         assert got.input.dtype == problem.input.dtype
         assert got.input.shape == problem.input.shape
+
+
+@given(problem=problems(dtypes=("float32",)))
+def test_threads_do_not_change_the_bits_of_gradients(problem):
+    upstream = np.random.default_rng(0).standard_normal(problem.max().shape, dtype=np.float32)
+    before, adds = ip.get_num_threads(), _numpy_pool_gradient.ADDS_PER_THREAD
+    try:
+        _numpy_pool_gradient.ADDS_PER_THREAD = 1
+        for name in ("max", "avg"):
+            found = []
+            for threads in (1, 2):
+                ip.set_num_threads(threads)
+                found.append(backward(problem, name, upstream))
+            assert_identical(found[0].input, found[1].input)
+    finally:
+        ip.set_num_threads(before)
+        _numpy_pool_gradient.ADDS_PER_THREAD = adds
