@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from . import nn
     from ._backward import Gradients, conv1d_backward, conv2d_backward, conv3d_backward
     from ._linear_operator import ConvOperator, linear_operator
+    from ._pad import pad
     from ._pool import max_pool1d, max_pool2d, max_pool3d
     from ._pool_average import avg_pool1d, avg_pool2d, avg_pool3d
     from ._pool_average_backward import (
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from ._pool_gradients import PoolGradients
     from ._shapes import Cost, ReceptiveField, cost, output_shape, receptive_field
     from ._transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
-    from ._windows import Windows, pad, windows
+    from ._windows import Windows, windows
     from .nn import plan, required_padding
     from .padded.gradients import PaddedGrad
 
@@ -105,7 +106,8 @@ _LATER = {
     "_pool_gradients": ["PoolGradients"],
     "_shapes": ["Cost", "ReceptiveField", "cost", "output_shape", "receptive_field"],
     "_transpose": [f"conv_transpose{rank}" for rank in _RANKS],
-    "_windows": ["Windows", "pad", "windows"],
+    "_pad": ["pad"],
+    "_windows": ["Windows", "windows"],
     "nn": ["plan", "required_padding"],
     "padded.gradients": ["PaddedGrad"],
 }

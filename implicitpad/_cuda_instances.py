@@ -102,6 +102,11 @@ def instantiations() -> dict[str, Sequence[str]]:
             ("largest_", t, acc), ("largest_fill_", t), ("mean_", t, acc), ("mean_fill_", t, acc)
         )
     ]  # fmt: skip
+    names["pool_planes"] = [
+        *(expression("plane_mean", t) for t in FLOATS),
+        *(expression("plane_largest", *types) for types in ORDERED.items()),
+        *(expression("adaptive_mean", *types) for types in FLOATS.items()),
+    ]
     weights = {(t, t) for t in FLOATS} | {(t[1], t[1]) for t in INTEGERS}
     wide = {(t[1], acc) for t, acc in INTEGERS.items() if acc != "int32"}
     biases = set(FLOATS.items()) | wide  # an 8-bit bias would be too coarse: it is int32
