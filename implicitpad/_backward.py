@@ -134,7 +134,12 @@ def conv2d_backward(
     Notes
     -----
     Each gradient is gathered: a value is summed by one thread in one order, so that the same call
-    gives the same bits for any number of threads. Sums of many blocks are in double precision.
+    gives the same bits for any number of threads. Sums of many pixels are sums of partial sums.
+
+    With windows of 3x3 and stride 1, `input` and `weight` are computed by Winograd's algorithm
+    where that is faster: F(2x2, 3x3), as accurate as direct sums, or, under precision="fast", also
+    F(4x4, 3x3), with errors up to about 4e-6 of the largest value in float32. Infinities and NaN
+    show where direct sums have them: what the transforms make of them is summed directly instead.
 
     Nothing is padded. With mode "constant", cost and memory depend on the windows that see the
     input: of the others only the sums of `grad_output` are used. Under the other modes a bounded

@@ -132,7 +132,7 @@ def conv2d(
     fill_value : number or shape (C_in,), optional
         What padding holds under mode "constant"; 0 if left out. Rounded to the dtype of `input` as
         a padded copy would hold it; NaN and infinities are values like others; for integers it must
-        be exact.
+        be exact. With CuPy arrays also a CuPy array (C_in,) of that dtype, which stays where it is.
     padding_mode : str or (str, str)
         One for all axes or one for each: "constant", "replicate" (the edge), "reflect" (about the
         edge element), "symmetric" (about the edge, which is repeated), "circular"; NumPy's, SciPy's

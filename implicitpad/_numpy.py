@@ -192,12 +192,16 @@ def prepare(geometry: ConvGeometry, input: Array, packed: PackedConv) -> Array:
 
 
 def conv_transpose(
-    geometry: TransposeGeometry, input: Array, weight: Array, bias: Array | None = None
+    geometry: TransposeGeometry,
+    input: Array,
+    weight: Array,
+    bias: Array | None = None,
+    kept: dict[Any, Any] | None = None,
 ) -> Array:
-    """The transposed convolution of `input`."""
+    """The transposed convolution of `input`; `kept`: a layer's weights as packed so far."""
     from . import _numpy_transpose  # which builds on this module
 
-    return _numpy_transpose.conv_transpose(geometry, input, weight, bias)
+    return _numpy_transpose.conv_transpose(geometry, input, weight, bias, kept=kept)
 
 
 def conv_backward(
@@ -220,18 +224,32 @@ def max_pool_backward(
     geometry: PoolGeometry, grad_output: Array, input: Array
 ) -> tuple[Array, Array | None]:
     """Gradients for input and fill."""
-    from . import _numpy_pool
+    from . import _numpy_pool_gradient
 
-    return _numpy_pool.max_pool_backward(geometry, grad_output, input)
+    return _numpy_pool_gradient.max_pool_backward(geometry, grad_output, input)
 
 
 def avg_pool_backward(
     geometry: PoolGeometry, grad_output: Array, input: Array
 ) -> tuple[Array, Array | None]:
     """Gradients for input and fill."""
-    from . import _numpy_pool
+    from . import _numpy_pool_gradient
 
-    return _numpy_pool.avg_pool_backward(geometry, grad_output, input)
+    return _numpy_pool_gradient.avg_pool_backward(geometry, grad_output, input)
+
+
+def global_pool(operation: str, x: Array) -> Array:
+    """The mean or maximum over the spatial axes of (N, C, *spatial), as (N, C)."""
+    from . import _numpy_planes
+
+    return _numpy_planes.global_pool(operation, x)
+
+
+def adaptive_mean(x: Array, sizes: tuple[int, ...]) -> Array:
+    """Means of the parts that `sizes` divide the last axes into."""
+    from . import _numpy_planes
+
+    return _numpy_planes.adaptive_mean(x, sizes)
 
 
 def as_five(array: Array, batched: bool) -> Array:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # With fewer, the filters cost more to flip and to transform than is saved by computing with those.
 _FEW_OUTPUTS = 128
 
+# With fewer, transforming filters for F(4x4, 3x3) costs more than it saves beside F(2x2, 3x3).
+_FAST_OUTPUTS = 512
+
 # Up to so many, weights are taken as they lie.
 _FEW_PIXELS = 128
 
@@ -74,11 +77,14 @@ def conv_transpose(
     bias: Array | None = None,
     out: Array | None = None,
     precision: str = "default",
+    kept: dict[Any, Any] | None = None,
 ) -> Array:
     """The transposed convolution of `input`; into `out` if given, which must not be empty.
 
+    `kept` holds weights in the layouts asked for so far, for more calls with the same weights.
     Workspace: one panel for each thread, and the packed weights.
     """
+    kept = {} if kept is None else kept
     if out is None:
         out = np.empty(geometry.out_shape, geometry.out_dtype)
     if out.size == 0:
@@ -87,7 +93,8 @@ def conv_transpose(
         return _by_columns(geometry, input, weight, bias, out)
     outputs = geometry.batch * math.prod(axis.out for axis in geometry.axes)
     if outputs >= _FEW_OUTPUTS and all(axis.stride == 1 for axis in geometry.axes):
-        return _conv_flipped(geometry, input, weight, bias, out, precision)
+        precision = precision if outputs >= _FAST_OUTPUTS else "default"
+        return _conv_flipped(geometry, input, weight, bias, out, precision, kept)
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
     axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple(
         [_panel_axis(axis) for axis in geometry.axes]
@@ -106,14 +113,20 @@ def conv_transpose(
         elements,
         _threads.get_num_threads(),
     )
-    # The kernels read (groups, filters, channels, taps): the second channel axis comes first.
-    kernel = (1,) * (3 - len(geometry.axes)) + weight.shape[2:]
-    taps = weight.astype(geometry.compute, copy=False)
-    taps = taps.reshape(geometry.groups, -1, weight.shape[1], *kernel).swapaxes(1, 2)
+    key = (plan.layout, _conv_cpu.get_instruction_set())
+    packed = kept.get(key)
+    if packed is None:
+        # The kernels read (groups, filters, channels, taps): the second channel axis comes first.
+        kernel = (1,) * (3 - len(geometry.axes)) + weight.shape[2:]
+        taps = weight.astype(geometry.compute, copy=False)
+        taps = taps.reshape(geometry.groups, -1, weight.shape[1], *kernel).swapaxes(1, 2)
+        packed = np.empty(plan.packed_bytes, np.uint8)
+        plan.pack(taps, packed)
+        kept[key] = packed
     if bias is None:
         bias = np.zeros(geometry.out_channels, geometry.compute)
     bias = np.ascontiguousarray(bias, dtype=geometry.compute)
-    plan.run(raw(x), taps, bias, raw(y))
+    plan.run(raw(x), packed, bias, raw(y))
     return out
 
 
@@ -153,6 +166,7 @@ def _conv_flipped(
     bias: Array | None,
     out: Array,
     precision: str,
+    kept: dict[Any, Any],
 ) -> Array:
     """With stride 1, a convolution with the filters flipped and its channel axes exchanged."""
     axes = []
@@ -175,10 +189,13 @@ def _conv_flipped(
         out.dtype,
         precision,
     )
-    taps = np.ascontiguousarray(weight, dtype=geometry.compute)
-    taps = taps.reshape(geometry.groups, -1, weight.shape[1], math.prod(weight.shape[2:]))
-    flipped = np.empty((taps.shape[0], taps.shape[2], taps.shape[1], taps.shape[3]), taps.dtype)
-    word = f"u{taps.itemsize}"
-    _transpose_cpu.flip(taps.view(word), flipped.view(word))
-    flipped = flipped.reshape(geometry.out_channels, -1, *weight.shape[2:])
-    return conv(forward, input, pack_conv(forward, flipped, bias), out)
+    packed = kept.get(("flipped", geometry.compute))
+    if packed is None:
+        taps = np.ascontiguousarray(weight, dtype=geometry.compute)
+        taps = taps.reshape(geometry.groups, -1, weight.shape[1], math.prod(weight.shape[2:]))
+        flipped = np.empty((taps.shape[0], taps.shape[2], taps.shape[1], taps.shape[3]), taps.dtype)
+        word = f"u{taps.itemsize}"
+        _transpose_cpu.flip(taps.view(word), flipped.view(word))
+        flipped = flipped.reshape(geometry.out_channels, -1, *weight.shape[2:])
+        packed = kept["flipped", geometry.compute] = pack_conv(forward, flipped, bias)
+    return conv(forward, input, packed, out)

@@ -237,7 +237,9 @@ def _conv_transpose(
     output_padding: Any,
     groups: Any,
     dilation: Any,
+    kept: dict[Any, Any] | None = None,
 ) -> Any:
+    """`kept`: what a layer keeps of its weights from call to call."""
     padded = isinstance(input, PaddedArray)
     core = input.core if padded else input
     compute = operation_of("conv_transpose", function, input=core, weight=weight, bias=bias)
@@ -261,8 +263,8 @@ def _conv_transpose(
 
         def plain(array: Any, crop: Any) -> Any:
             return _conv_transpose(
-                function, rank, array, weight, bias, stride, crop, 0, groups, dilation
+                function, rank, array, weight, bias, stride, crop, 0, groups, dilation, kept
             )
 
         return conv_transpose(geometry, input, plain)
-    return compute(geometry, input, weight, bias)
+    return compute(geometry, input, weight, bias, kept)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 class TransposePlan:
+    layout: tuple[Any, ...]
+    packed_bytes: int
     workspace: int
     def __init__(
         self,
@@ -17,6 +19,7 @@ class TransposePlan:
         direct: bool,
         threads: int,
     ) -> None: ...
-    def run(self, x: Any, weights: Any, bias: Any, y: Any) -> None: ...
+    def pack(self, weights: Any, packed: Any) -> None: ...
+    def run(self, x: Any, packed: Any, bias: Any, y: Any) -> None: ...
 
 def flip(w: Any, flipped: Any) -> None: ...

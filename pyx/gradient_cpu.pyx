@@ -13,6 +13,7 @@ from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int32_t
 from libc.stdlib cimport free, malloc
 
+from gradient_lanes cimport lanes_task
 from gradient_plan cimport Operands, WeightPlan
 from gradient_planning cimport choose_direct, choose_winograd
 from gradient_tasks cimport direct_task
@@ -30,6 +31,8 @@ cdef inline void run_task(const WeightPlan *plan, const Operands *arrays, Py_ssi
                           char *workspace) noexcept nogil:
     if plan.tile > 1:
         winograd_task(plan, arrays, task, workspace)
+    elif plan.pixel_lanes:
+        lanes_task(plan, arrays, task, workspace)
     else:
         direct_task(plan, arrays, task, workspace)
 
@@ -38,7 +41,8 @@ cdef class WeightGradient:
     """The weight gradient for one geometry and one set of kernels.
 
     `axes`: three objects with size, kernel, stride, dilation, extent, before, mode, out. `kernels`, `codes`:
-    from _conv_cpu. `exchanged`: x and dy are, nothing being windowed. `finite`: the fill is. `fast`: F(4x4, 3x3) may be used.
+    from _conv_cpu. `exchanged`: x and dy are, nothing being windowed. `finite`: the fill is. `fast`:
+    F(4x4, 3x3) may be used.
     """
     cdef WeightPlan plan
     cdef int32_t *memory
@@ -76,6 +80,7 @@ cdef class WeightGradient:
             macs *= axis.kernel * axis.out
         plan.n_blocks = ceil_div(plan.filters, CHANNEL_VECTORS * plan.kernels.lanes)
         plan.corrected, plan.exchanged = False, exchanged
+        plan.pixel_lanes = False
         if finite and choose_winograd(plan, fast):
             plan.untouched, plan.corrected = False, plan.tile > 2
         else:
@@ -102,6 +107,8 @@ cdef class WeightGradient:
         filter_blocks = ceil_div(plan.n_blocks, plan.shares)
         sums = (filter_blocks * channels * plan.taps + lanes) * width * plan.itemsize
         panel_channels, winograd = channels, (0,) * 3
+        if plan.pixel_lanes:
+            sums = plan.filters * channels * plan.taps * sizeof(double)
         if plan.tile > 1:
             positions, terms = (plan.tile + 2) ** 2, plan.kernels.gradient.terms
             panel_channels = min(channels, lanes)

@@ -22,6 +22,7 @@ cdef struct WeightPlan:
     Py_ssize_t image_stride, channel_stride   # slots
     int32_t *offset              # [channels of a slice][taps]
     bint untouched               # no axis is windowed: a panel would be a copy of the block
+    bint pixel_lanes             # few filters: lanes are pixels
     bint exchanged               # x and dy have changed places: dw is (channels, filters)
     int pitch                    # pixels of a block, in whole vectors
     bint plain                   # storage is the element type

@@ -14,6 +14,9 @@ cdef enum:
     BLOCK_PIXELS = 200           # terms of one partial sum; their output gradients fill the first level
     SUMS_BYTES = 320 * 1024      # of a task
     TASK_BLOCKS = 4              # blocks of filters that share a panel
+    LANE_PIXELS = 4096           # of a block whose pixels are lanes
+    FEW_FILTERS = 4              # so few leave lanes of filters idle
+    FEW_TAPS = 5
     BLOCK_TILES = 64             # Winograd: terms of one product
     INPUT_BYTES = 400 * 1024     # of a slice's transformed inputs
 
@@ -44,13 +47,16 @@ cdef inline list pieces(WeightPlan *plan, int units, int m):
 
 
 cdef inline void choose_direct(WeightPlan *plan):
-    """About BLOCK_PIXELS pixels; channels in slices whose sums and panels fit the cache."""
+    """Lanes of filters, or of pixels; channels in slices whose sums and panels fit the cache."""
+    plan.pixel_lanes = plan.filters <= FEW_FILTERS and plan.taps >= FEW_TAPS
+    if plan.pixel_lanes:
+        plan.untouched = False
     blocks = 1 if plan.untouched else min(TASK_BLOCKS, plan.n_blocks)
     column = plan.taps * CHANNEL_VECTORS * plan.kernels.lanes * plan.itemsize
     plan.tile = 1
     plan.slices = ceil_div(plan.channels, max(1, SUMS_BYTES // (blocks * column)))
     plan.shares = ceil_div(plan.n_blocks, blocks)
-    block = pieces(plan, BLOCK_PIXELS, 1)
+    block = pieces(plan, LANE_PIXELS if plan.pixel_lanes else BLOCK_PIXELS, 1)
     while panel_slots(plan, block, plan.images) * plan.itemsize > BLOCK_BYTES:
         if plan.images > 1:
             plan.images = ceil_div(plan.images, 2)
@@ -77,7 +83,7 @@ cdef inline double winograd_cycles(const WeightPlan *plan, int m):
 
 cdef inline bint choose_winograd(WeightPlan *plan, bint fast):
     """Use Winograd if it saves a tenth of the time. m = 2 is as accurate as direct sums; m = 4 must be asked for."""
-    if plan.axis[0].kernel > 1 or plan.kernels.gradient == NULL:
+    if plan.axis[0].kernel > 1 or plan.filters <= FEW_FILTERS:
         return False
     pixels = plan.batch * plan.axis[0].out
     for a in range(1, 3):

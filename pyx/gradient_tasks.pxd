@@ -48,16 +48,11 @@ cdef inline void fill_block(const WeightPlan *plan, const Operands *arrays, int 
                     target += <Py_ssize_t>plan.axis[2].slots * plan.itemsize
 
 
-cdef inline int load_gradients(const WeightPlan *plan, const Operands *arrays, int image, int images, int filter,
-                               int filters, const int *first, const int *size, char *workspace) noexcept nogil:
-    """Output gradients of a block as [pixel][filter], and the panel slot of each of its rows; returns the rows."""
+cdef inline int locate_rows(const WeightPlan *plan, const Operands *arrays, int images, const int *size,
+                            char *workspace) noexcept nogil:
+    """The panel slot, or place in x, of each row of a block; returns how many."""
     cdef int32_t *row_slot = <int32_t *>(workspace + plan.rows_at)
-    cdef int k, n, d, h, row = 0, rows = images * size[0] * size[1], width = CHANNEL_VECTORS * plan.kernels.lanes
-    cdef int run_pixels = size[1] * size[2]
-    cdef panel_run run
-    cdef char *target
-    cdef const char *dy
-    run.slot, run.length, run.source, run.step = 0, size[2], 0, 1
+    cdef int n, d, h, row = 0
     for n in range(images):
         for d in range(size[0]):
             for h in range(size[1]):
@@ -68,6 +63,31 @@ cdef inline int load_gradients(const WeightPlan *plan, const Operands *arrays, i
                     row_slot[row] = <int32_t>(n * plan.image_stride + d * plan.plane
                                               + <Py_ssize_t>h * plan.axis[2].slots)
                 row += 1
+    return row
+
+
+cdef inline void gather_gradients(const WeightPlan *plan, const Operands *arrays, int image, int images, int filter,
+                                  const int *first, const int *size, char *target) noexcept nogil:
+    """Output gradients of one filter in a block, row after row."""
+    cdef int n, d, h
+    cdef panel_run run
+    cdef const char *dy
+    run.slot, run.length, run.source, run.step = 0, size[2], 0, 1
+    for n in range(images):
+        for d in range(size[0]):
+            dy = (arrays.dy + (image + n) * arrays.dy_stride[0] + filter * arrays.dy_stride[1]
+                  + (first[0] + d) * arrays.dy_stride[2] + first[1] * arrays.dy_stride[3]
+                  + first[2] * arrays.dy_stride[4])
+            for h in range(size[1]):
+                plan.load_row(target, dy + h * arrays.dy_stride[3], arrays.dy_stride[4], &run, 1, arrays.fill)
+                target += size[2] * plan.itemsize
+
+
+cdef inline void load_gradients(const WeightPlan *plan, const Operands *arrays, int image, int images, int filter,
+                                int filters, const int *first, const int *size, char *workspace) noexcept nogil:
+    """Output gradients of a block as [pixel][filter]."""
+    cdef int k, n, d, width = CHANNEL_VECTORS * plan.kernels.lanes, run_pixels = size[1] * size[2]
+    cdef const char *dy
     if (plan.plain and arrays.dy_stride[4] == plan.itemsize and arrays.dy_stride[1] % plan.itemsize == 0
             and (size[1] == 1 or arrays.dy_stride[3] == size[2] * plan.itemsize)):
         for n in range(images):
@@ -78,19 +98,12 @@ cdef inline int load_gradients(const WeightPlan *plan, const Operands *arrays, i
                 plan.kernels.gradient.pack(
                     workspace + plan.packed_at + <Py_ssize_t>(n * size[0] + d) * run_pixels * width * plan.itemsize,
                     dy, arrays.dy_stride[1] // plan.itemsize, filters, run_pixels)
-        return rows
+        return
     for k in range(filters):
-        target = workspace + plan.dy_at + <Py_ssize_t>k * plan.pitch * plan.itemsize
-        for n in range(images):
-            for d in range(size[0]):
-                dy = (arrays.dy + (image + n) * arrays.dy_stride[0] + (filter + k) * arrays.dy_stride[1]
-                      + (first[0] + d) * arrays.dy_stride[2] + first[1] * arrays.dy_stride[3]
-                      + first[2] * arrays.dy_stride[4])
-                for h in range(size[1]):
-                    plan.load_row(target, dy + h * arrays.dy_stride[3], arrays.dy_stride[4], &run, 1, arrays.fill)
-                    target += size[2] * plan.itemsize
-    plan.kernels.gradient.pack(workspace + plan.packed_at, workspace + plan.dy_at, plan.pitch, filters, rows * size[2])
-    return rows
+        gather_gradients(plan, arrays, image, images, filter + k, first, size,
+                         workspace + plan.dy_at + <Py_ssize_t>k * plan.pitch * plan.itemsize)
+    plan.kernels.gradient.pack(workspace + plan.packed_at, workspace + plan.dy_at, plan.pitch, filters,
+                               images * size[0] * run_pixels)
 
 
 cdef inline void locate_block(const WeightPlan *plan, int block, int *first, int *size) noexcept nogil:
@@ -109,8 +122,8 @@ cdef inline void store_sums(const WeightPlan *plan, const Operands *arrays, cons
     """From sums[term][filter] of one block of filters into dw."""
     if plan.exchanged:
         plan.kernels.gradient.copy_sums(
-            sums, terms, filters, arrays.dw + (<Py_ssize_t>channel * plan.filters + filter % plan.filters) * plan.itemsize,
-            plan.filters, add)
+            sums, terms, filters,
+            arrays.dw + (<Py_ssize_t>channel * plan.filters + filter % plan.filters) * plan.itemsize, plan.filters, add)
         return
     plan.kernels.gradient.unpack_sums(
         sums, terms, filters,
@@ -151,16 +164,18 @@ cdef inline void direct_task(const WeightPlan *plan, const Operands *arrays, Py_
                          + first[2] * arrays.x_stride[4])
             else:
                 fill_block(plan, arrays, image, images, channel, channels, first, workspace)
+            rows = locate_rows(plan, arrays, images, size, workspace)
             for k in range(n_blocks):
                 filter = (first_block + k) * width
                 filters = plan.filters - filter if plan.filters - filter < width else width
-                rows = load_gradients(plan, arrays, image, images, group * plan.filters + filter, filters, first,
-                                      size, workspace)
+                load_gradients(plan, arrays, image, images, group * plan.filters + filter, filters, first, size,
+                               workspace)
                 for t in range(n):
                     at = even_start(t, n, terms)
                     plan.kernels.gradient.weight_tile[even_start(t + 1, n, terms) - at](
                         workspace + plan.packed_at, panel, <const int32_t *>(workspace + plan.rows_at), rows, size[2],
-                        arrays.offset + at, sums + (<Py_ssize_t>k * terms + at) * width * plan.itemsize, since > 0)
+                        arrays.offset + at, sums + (<Py_ssize_t>k * terms + at) * width * plan.itemsize,
+                        since > 0)
                 if flush:
                     store_sums(plan, arrays, sums + <Py_ssize_t>k * terms * width * plan.itemsize, terms, filters,
                                group * plan.filters + filter, channel, done > 0)

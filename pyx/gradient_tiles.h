@@ -120,3 +120,42 @@ static void NAME(copy_sums)(const void *sums, int terms, int rows, void *gradien
             store_first(out, add ? sum + load_first(out, length) : sum, length);
         }
 }
+
+/* Few filters of few channels, so that lanes are pixels:
+ * sums[t] += sum over rows and pixels of dy[row * dy_row + pixel] * x[row_slot[row] + pixel + offset[t]]
+ * LANE_TAPS taps at a time. */
+#undef LANE_TAPS
+#define LANE_TAPS 9
+static void NAME(lane_sums)(const void *gradients, ptrdiff_t dy_row, const void *panel, const int32_t *row_slot,
+                            int rows, int pixels, const int32_t *offset, int taps, double *sums) {
+    for (int first = 0; first < taps; first += LANE_TAPS) {
+        const int n = taps - first < LANE_TAPS ? taps - first : LANE_TAPS;
+        int32_t at[LANE_TAPS];
+        vector acc[LANE_TAPS];
+        UNROLL for (int t = 0; t < LANE_TAPS; t++) {
+            at[t] = offset[first + (t < n ? t : 0)];
+            acc[t] = (vector){0};
+        }
+        for (int r = 0; r < rows; r++) {
+            const ELEMENT *dy = (const ELEMENT *)gradients + r * dy_row, *x = (const ELEMENT *)panel + row_slot[r];
+            int left = pixels;
+            for (; left >= LANES; left -= LANES, dy += LANES, x += LANES) {
+                const vector d = vload(dy);
+                UNROLL for (int t = 0; t < LANE_TAPS; t++) acc[t] += d * vload(x + at[t]);
+            }
+            if (left > 0) {
+                const vector d = load_first(dy, left);
+                UNROLL for (int t = 0; t < LANE_TAPS; t++) acc[t] += d * load_first(x + at[t], left);
+            }
+        }
+        UNROLL for (int t = 0; t < LANE_TAPS; t++) {
+            ELEMENT lanes[LANES];
+            double sum = 0;
+            vstore(lanes, acc[t]);
+            for (int l = 0; l < LANES; l++)
+                sum += (double)lanes[l];
+            if (t < n)
+                sums[first + t] += sum;
+        }
+    }
+}

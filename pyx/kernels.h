@@ -130,6 +130,8 @@ typedef struct {
     void (*pack)(void *packed, const void *dy, ptrdiff_t row_stride, int rows, int pixels);
     void (*unpack_sums)(const void *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride, int add);
     void (*copy_sums)(const void *sums, int terms, int rows, void *gradient, ptrdiff_t row_stride, int add);
+    void (*lane_sums)(const void *dy, ptrdiff_t dy_row, const void *panel, const int32_t *row_slot, int rows,
+                      int pixels, const int32_t *offset, int taps, double *sums);
     const gradient_winograd_kernels *winograd[2]; /* m = 2, 4 */
 } gradient_kernels;
 

@@ -65,6 +65,8 @@ cdef extern from "kernels.h" nogil:
         void (*pack)(void *packed, const void *dy, Py_ssize_t row_stride, int rows, int pixels) noexcept nogil
         store_sums_function *unpack_sums
         store_sums_function *copy_sums
+        void (*lane_sums)(const void *dy, Py_ssize_t dy_row, const void *panel, const int32_t *row_slot, int rows,
+                          int pixels, const int32_t *offset, int taps, double *sums) noexcept nogil
         const gradient_winograd_kernels *winograd[2]
 
     enum:

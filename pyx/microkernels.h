@@ -249,6 +249,7 @@ static const gradient_kernels NAME(gradient) = {
     .pack = NAME(pack_gradients),
     .unpack_sums = NAME(unpack_sums),
     .copy_sums = NAME(copy_sums),
+    .lane_sums = NAME(lane_sums),
     .winograd = {&NAME(gradient_winograd2), &NAME(gradient_winograd4)},
 };
 #define GRADIENT &NAME(gradient)

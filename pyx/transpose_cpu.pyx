@@ -12,7 +12,7 @@ Every output belongs to one task and is summed in one order: channels outside, t
 
 from itertools import product
 
-from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int32_t, uint32_t, uint64_t
@@ -26,6 +26,7 @@ from panel cimport *
 from plan cimport *
 from planning cimport choose_blocks, choose_tile, divide
 from tasks cimport *
+from transpose_packing cimport pack_block
 
 cdef enum:
     MAX_WIDTH = 32               # of a block of channels
@@ -138,33 +139,6 @@ cdef void transpose_task(const Plan *plan, const Transposed *t, const Call *call
                         even_start(share + 1, plan.shares, plan.n_blocks), workspace)
 
 
-cdef void pack_block(const Plan *plan, const char *weights, const Py_ssize_t *strides, int rows, int width,
-                     const Py_ssize_t *tap, char **packed, const Py_ssize_t *step, char *line) noexcept nogil:
-    """packed[t][c step[t] + k] = weights[k][c][tap[t]] for one block of filters; rows from `rows` on are zero.
-
-    A channel at a time, so that its taps, which lie together in memory, are read together. With `line`, they are
-    contiguous, and vectors transpose them.
-    """
-    cdef int c, t, k, item = plan.itemsize
-    cdef const char *source
-    cdef char *target
-    for c in range(plan.channels):
-        source = weights + c * strides[1]
-        if line != NULL:
-            plan.kernels.pack_weights(line, source, strides[0] // item, rows, plan.taps, width)
-        for t in range(plan.taps):
-            target = packed[t] + c * step[t]
-            if line != NULL:
-                memcpy(target, line + tap[t] * width, width * item)
-                continue
-            for k in range(rows):
-                if item == 4:
-                    (<uint32_t *>target)[k] = (<const uint32_t *>(source + tap[t] + k * strides[0]))[0]
-                else:
-                    (<uint64_t *>target)[k] = (<const uint64_t *>(source + tap[t] + k * strides[0]))[0]
-            memset(target + rows * item, 0, (width - rows) * item)
-
-
 ctypedef fused word:
     uint32_t
     uint64_t
@@ -183,8 +157,17 @@ def flip(const word[:, :, :, ::1] w, word[:, :, :, ::1] flipped):
                 for k in range(w.shape[2]):
                     for c in range(16 * block, min(16 * block + 16, w.shape[1])):
                         source, target = &w[g, c, k, 0], &flipped[g, k, c, 0]
+                        if taps == 9:  # a loop of known length is unrolled
+                            for t in range(9):
+                                target[t] = source[8 - t]
+                            continue
                         for t in range(taps):
                             target[t] = source[taps - 1 - t]
+
+
+cdef inline char *align(char *memory) noexcept nogil:
+    """The next whole line of cache."""
+    return memory + (64 - <Py_ssize_t>memory % 64) % 64
 
 
 cdef class TransposePlan:
@@ -198,6 +181,8 @@ cdef class TransposePlan:
     cdef Transposed transposed
     cdef void *memory
     cdef object kernels, order          # order: indices of the taps as packed
+    cdef readonly tuple layout          # of the packed weights
+    cdef readonly Py_ssize_t packed_bytes
     cdef readonly Py_ssize_t workspace  # bytes for each thread
 
     def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, kernels, codes,
@@ -283,21 +268,35 @@ cdef class TransposePlan:
             phase.group_weights = <Py_ssize_t>plan.group_bias * plan.channels * phase.taps
             if phase.taps == 0:          # no tap reaches these outputs: the tiles store the bias
                 phase.channels, phase.taps = 0, 1
+        starts = tuple([t.weights_at[b] for b in range(n_phases)])
+        self.layout = (plan.itemsize, tuple(widths), tuple(self.order), starts)
+        self.packed_bytes = plan.groups * plan.group_weights * plan.itemsize + 64
 
     def __dealloc__(self):
         free(self.memory)
 
-    def run(self, x, weights, bias, y):
+    def pack(self, weights, packed):
+        """Weights as this layout's kernels read them.
+
+        `weights`: element type, (groups, filters, channels, D, H, W), any strides. Into `packed`, bytes.
+        """
+        cdef Py_buffer view, target
+        PyObject_GetBuffer(weights, &view, PyBUF_STRIDES)
+        PyObject_GetBuffer(packed, &target, PyBUF_WRITABLE)
+        self._pack(&view, align(<char *>target.buf))
+        PyBuffer_Release(&view)
+        PyBuffer_Release(&target)
+
+    def run(self, x, packed, bias, y):
         """Transposed convolution of x (N, C, D, H, W) into y (N, K, D', H', W').
 
-        `weights`: element type, (groups, filters, channels, D, H, W), any strides; `bias`: element type, (K,).
+        `packed`: by `pack`, of any plan with this layout; `bias`: element type, (K,).
         """
         cdef Plan *plan = &self.plan
         cdef Transposed *t = &self.transposed
         cdef Call call
         cdef Py_buffer x_view, y_view, w_view, b_view
         cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.group_tasks * plan.shares, task
-        cdef Py_ssize_t packed_size = plan.groups * plan.group_weights * plan.itemsize
         cdef Py_ssize_t bias_size = plan.groups * plan.group_bias * plan.itemsize
         cdef double zero = 0
         cdef char *memory
@@ -305,22 +304,21 @@ cdef class TransposePlan:
         cdef int a, group
         for a in range(3):
             tasks *= plan.axis[a].blocks
-        memory = <char *>malloc(packed_size + bias_size + plan.threads * plan.workspace + 128)
+        memory = <char *>malloc(bias_size + plan.threads * plan.workspace + 128)
         if memory == NULL:
             raise MemoryError("implicitpad: workspace of a transposed convolution")
-        workspace = memory + (64 - <Py_ssize_t>memory % 64)
-        call.weights, call.bias = workspace + plan.threads * plan.workspace, NULL
-        call.bias = call.weights + packed_size
+        workspace = align(memory)
+        call.bias = workspace + plan.threads * plan.workspace
         PyObject_GetBuffer(x, &x_view, PyBUF_STRIDES)
         PyObject_GetBuffer(y, &y_view, PyBUF_STRIDES | PyBUF_WRITABLE)
-        PyObject_GetBuffer(weights, &w_view, PyBUF_STRIDES)
+        PyObject_GetBuffer(packed, &w_view, PyBUF_SIMPLE)
         PyObject_GetBuffer(bias, &b_view, PyBUF_STRIDES)
         memset(<char *>call.bias, 0, bias_size)
         for group in range(plan.groups):
             memcpy(<char *>call.bias + <Py_ssize_t>group * plan.group_bias * plan.itemsize,
                    <const char *>b_view.buf + <Py_ssize_t>group * plan.filters * plan.itemsize,
                    plan.filters * plan.itemsize)
-        self._pack(&w_view, <char *>call.weights)
+        call.weights = align(<char *>w_view.buf)
         call.x, call.y = <const char *>x_view.buf, <char *>y_view.buf
         call.fill, call.fill_stride = <const char *>&zero, 0
         for a in range(5):

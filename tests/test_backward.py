@@ -141,6 +141,25 @@ def test_windows_of_one_element(instruction_set, threads, channels, filters):
         np.testing.assert_allclose(got[k][:filters], part, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("mode", ["constant", "reflect"])
+@pytest.mark.parametrize("kernel", [(3, 3), (5, 2)])
+@pytest.mark.parametrize(("per_group", "filters"), [(1, 1), (2, 3)])
+def test_few_filters_of_a_group(instruction_set, threads, mode, kernel, per_group, filters):
+    """Depthwise above all: lanes are pixels there."""
+    x = numbers(1, (2, 5 * per_group, 19, 70), "float32")
+    w = np.zeros((5 * filters, per_group, *kernel), np.float32)
+    options = {"stride": (1, 2), "padding": 3, "groups": 5, "padding_mode": mode}
+    fill = np.linspace(-1, 1, 5 * per_group) if mode == "constant" else None
+    g = numbers(2, ip.conv2d(x, w, fill_value=fill, **options).shape, "float32")
+    got = ip.conv2d_backward(g, x, w, fill_value=fill, needs=["weight"], **options).weight
+    axes = ip._geometry.conv_geometry(
+        "", 2, x, w, None, dilation=1, fill_value=fill, precision=None, out=None, **options
+    ).axes
+    fill = np.zeros(5 * per_group) if fill is None else fill
+    want = gradients(axes, 5, fill, g.astype(np.float64), x.astype(np.float64), w)[1]
+    assert abs(got - want).max() <= 1e-6 * abs(want).max()
+
+
 def test_windows_wholly_in_the_padding_cost_their_sum_alone():
     """An infinity in the gradient of such a window reaches fill, bias and, through v, filters."""
     x, w = np.ones((1, 4)), np.ones((1, 1, 2))

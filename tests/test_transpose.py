@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -135,6 +137,82 @@ def test_an_infinity_reaches_only_its_own_outputs():
     y = ip.conv_transpose1d(x, np.ones((1, 1, 2)), stride=2)
     np.testing.assert_array_equal(np.isinf(y[0]), [False] * 4 + [True] * 2 + [False] * 4)
     assert not np.isnan(y).any()
+
+
+# (batch, groups, channels and filters of each), sizes, kernel, stride, padding, extra, dilation
+FEW_PIXELS = [
+    ((1, 1, 64, 70), (3, 4), (4, 4), (2, 2), ((1, 1), (1, 2)), (0, 0), (1, 1)),
+    ((3, 2, 65, 33), (5, 2), (3, 2), (1, 3), ((1, 1), (0, -2)), (0, 1), (2, 1)),
+    ((2, 1, 80, 64), (7,), (3,), (1,), ((1, 1),), (0,), (1,)),
+    (
+        (1, 1, 64, 9),
+        (2, 3, 2),
+        (2, 3, 2),
+        (2, 1, 2),
+        ((0, 0), (2, 1), (1, 0)),
+        (1, 0, 0),
+        (1, 2, 3),
+    ),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("problem", FEW_PIXELS)
+def test_few_pixels_take_weights_as_they_lie(instruction_set, threads, problem, dtype):
+    (batch, groups, channels, filters), sizes, kernel, stride, padding, extra, dilation = problem
+    input = numbers(1, (batch, groups * channels, *sizes), dtype)
+    weight = numbers(2, (groups * channels, filters, *kernel), dtype)
+    bias = numbers(3, (groups * filters,), dtype)
+    arguments = (stride, padding, extra, groups, dilation)
+    got = FUNCTIONS[len(sizes)](input, weight, bias, *arguments)
+    want = reference(input, weight, bias, *arguments)
+    unit, smallest = rounding(np.float32 if dtype == "float16" else dtype)
+    terms = channels * int(np.prod(kernel)) + 3
+    size = reference(*[abs(a) for a in (input, weight, bias)], *arguments)
+    bound = terms * unit * size + smallest
+    if dtype == "float16":
+        last, least = rounding(dtype)
+        bound = bound + last * (size + bound) + least
+    assert_within(got, want.reshape(got.shape), bound)
+
+
+def test_few_pixels_have_the_same_bits_for_any_number_of_threads():
+    x, w = numbers(1, (2, 128, 5, 6), "float32"), numbers(2, (128, 100, 4, 4), "float32")
+    results, before = [], ip.get_num_threads()
+    for n in (1, 2, 3):
+        ip.set_num_threads(n)
+        results.append(ip.conv_transpose2d(x, w, None, 2, 1))
+    ip.set_num_threads(before)
+    assert_identical(results[1], results[0])
+    assert_identical(results[2], results[0])
+
+
+def test_an_infinity_among_few_pixels_reaches_only_its_own_outputs():
+    x = numbers(1, (1, 64, 4, 4), "float64")
+    x[0, 7, 1, 2] = np.inf
+    y = ip.conv_transpose2d(x, np.ones((64, 16, 2, 2)), None, 2)
+    reached = np.zeros((8, 8), bool)
+    reached[2:4, 4:6] = True
+    np.testing.assert_array_equal(np.isinf(y[0]), np.broadcast_to(reached, y[0].shape))
+    assert not np.isnan(y).any()
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(4, 2), (3, 1), (2, 2)])
+def test_a_layer_packs_its_weights_once_and_packs_new_ones(kernel, stride):
+    layer = ip.nn.ConvTranspose2d(8, 40, kernel, stride=stride, rng=0)
+
+    def assert_agrees(layer):
+        for size in (30, 31, 30):  # the second finds the weights packed for the first
+            x = numbers(size, (2, 8, size, 17), "float32")
+            want = ip.conv_transpose2d(x, layer.weight, layer.bias, stride)
+            assert_identical(layer(x), want)
+
+    assert_agrees(layer)
+    assert_agrees(pickle.loads(pickle.dumps(layer)))
+    layer.weight = 2 * layer.weight
+    assert_agrees(layer)
+    layer.bias = None
+    assert_agrees(layer)
 
 
 X, W = np.zeros((1, 4, 5, 5), np.float32), np.zeros((4, 2, 3, 3), np.float32)

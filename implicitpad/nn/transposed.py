@@ -60,11 +60,15 @@ class _ConvTranspose(_Weighted):
         self._prepare(bias, rng, dtype)
 
     def __call__(self, x: Any) -> Any:
-        function = getattr(_transpose, f"conv_transpose{self._rank}d")
-        return function(
-            x, self.weight, self.bias, self.stride, self.padding,
-            self.output_padding, self.groups, self.dilation,
+        if self._planned is None:
+            self._planned = {}
+        return _transpose._conv_transpose(
+            f"conv_transpose{self._rank}d", self._rank, x, self.weight, self.bias, self.stride,
+            self.padding, self.output_padding, self.groups, self.dilation, self._planned,
         )  # fmt: skip
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_planned": None}  # packed weights are this process's own
 
     def gradient_rule(self, x: PaddedArray) -> tuple[Any, Pullback]:
         rank = self._rank
