@@ -26,10 +26,10 @@ from index_map cimport source_index as _source_index
 from kernels cimport *
 from panel cimport *
 from plan cimport Call, Plan
-from plane_planning cimport SPECTRUM, choose_planes, find_run, resolve_planes
+from plane_planning cimport SPECTRUM, choose_planes, find_run, lay_out_workspace, resolve_planes
 from planning cimport *
 from separable cimport add_band, split_filters
-from tables cimport fill_table
+from tables cimport fill_table, note_outside
 from tasks cimport MOST_TAPS, run_task
 
 cdef extern from *:
@@ -254,7 +254,8 @@ cdef class ConvPlan:
         outside = 0.0
         if plan.tile > 2 or zeros and plan.tile == 1 and plan.channel_lanes and max(
                 axis.kernel for axis in axes) <= MOST_TAPS:
-            outside = self._note_outside()
+            self.outside = Buffer(plan.axis[0].out + plan.axis[1].out + plan.axis[2].out)
+            outside = note_outside(plan, <unsigned char *>self.outside.data)
         plan.corrected = plan.tile > 2 and outside > 0
         plan.skips = plan.tile == 1 and 100 * outside > WORTH_SKIPPING
         self.corrected = plan.corrected
@@ -268,33 +269,6 @@ cdef class ConvPlan:
                                                  + tap_slot(&plan.axis[2], t2))
                     b += 1
 
-    cdef double _note_outside(self):
-        """For each output along each axis, which taps read the fill; their share of all terms."""
-        cdef Plan *plan = &self.plan
-        cdef int a, i, t, found
-        cdef double inside = 1
-        cdef unsigned char *outside
-        self.outside = Buffer(plan.axis[0].out + plan.axis[1].out + plan.axis[2].out)
-        outside = <unsigned char *>self.outside.data
-        for a in range(3):
-            plan.outside[a] = outside
-            found = 0
-            for i in range(plan.axis[a].out):
-                outside[i] = 0
-                for t in range(plan.axis[a].kernel):
-                    if plan.axis[a].source[i * plan.axis[a].stride + t * plan.axis[a].dilation] < 0:
-                        outside[i] |= 1 << t
-                        found += 1
-            inside *= 1 - <double>found / (<double>plan.axis[a].out * plan.axis[a].kernel)
-            outside += plan.axis[a].out
-        plan.inside[0] = 0
-        while plan.inside[0] < plan.axis[2].out and plan.outside[2][plan.inside[0]]:
-            plan.inside[0] += 1
-        plan.inside[1] = plan.inside[0]
-        while plan.inside[1] < plan.axis[2].out and not plan.outside[2][plan.inside[1]]:
-            plan.inside[1] += 1
-        return 1 - inside
-
     def then(self, ConvPlan second, int32_t[::1] columns, int before):
         """Make this plan, of filters one column wide, the first of two passes; `second`: one row high.
 
@@ -305,7 +279,8 @@ cdef class ConvPlan:
         self.plan.second, self.plan.stream = &second.plan, False
         self.plan.band_source, self.plan.band_before = &columns[0], before
         self.layout, self.blocks = "separable", (1, second.plan.taps)
-        add_band(&self.plan, second.workspace)
+        lay_out_workspace(&second.plan, self.plan.axis[1].block)    # whatever bands it would cut by itself
+        add_band(&self.plan, second.plan.workspace)
         self.workspace = self.plan.workspace
 
     def pack(self, weights):

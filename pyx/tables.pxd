@@ -1,10 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The index map of one axis as the table that kernels read."""
+"""The index map of one axis as the table that kernels read, and what is known from it beforehand."""
 
 from libc.stdint cimport int32_t
 
 from index_map cimport Mode, source_index
 from panel cimport PanelAxis
+from plan cimport Plan
 
 
 cdef inline fill_table(PanelAxis *axis, given, Mode mode, const int32_t[:] table):
@@ -21,3 +22,27 @@ cdef inline fill_table(PanelAxis *axis, given, Mode mode, const int32_t[:] table
             axis.source[v] = table[position]
         elif position < limit:
             axis.source[v] = <int32_t>source_index(position - before, size, mode)
+
+
+cdef inline double note_outside(Plan *plan, unsigned char *outside) noexcept nogil:
+    """For each output along each axis, which taps read the fill; their share of all terms."""
+    cdef int a, i, t, found
+    cdef double inside = 1
+    for a in range(3):
+        plan.outside[a] = outside
+        found = 0
+        for i in range(plan.axis[a].out):
+            outside[i] = 0
+            for t in range(plan.axis[a].kernel):
+                if plan.axis[a].source[i * plan.axis[a].stride + t * plan.axis[a].dilation] < 0:
+                    outside[i] |= 1 << t
+                    found += 1
+        inside *= 1 - <double>found / (<double>plan.axis[a].out * plan.axis[a].kernel)
+        outside += plan.axis[a].out
+    plan.inside[0] = 0
+    while plan.inside[0] < plan.axis[2].out and plan.outside[2][plan.inside[0]]:
+        plan.inside[0] += 1
+    plan.inside[1] = plan.inside[0]
+    while plan.inside[1] < plan.axis[2].out and not plan.outside[2][plan.inside[1]]:
+        plan.inside[1] += 1
+    return 1 - inside

@@ -193,3 +193,13 @@ def test_two_passes_into_any_output(instruction_set, threads):
     ip.conv2d(x, w, b, padding=3, groups=2, precision="fast", out=host[..., ::2])
     assert_identical(host[..., ::2], want)
     assert not host[..., 1::2].any()
+
+
+def test_two_passes_with_wide_padding(instruction_set, threads):
+    """The second pass sees longer rows than the first, and takes the bands of the first."""
+    x, _, b = arrays(size=(90, 40))
+    w = columns_times_rows("float32", 1, 7, 9)
+    options = {"padding": (3, 3000), "fill_value": 0.25}
+    got = ip.conv2d(x, w, b, precision="fast", **options)
+    want = truth(x, w, b, **options)
+    assert abs(got - want).max() <= ERROR["float32"] * abs(want).max()
