@@ -1,108 +1,52 @@
 """One run on an NVIDIA GPU: tests, ceilings, cuDNN, this library: ``python benchmarks/gpu.py``.
 
 Needs CuPy, and PyTorch with CUDA for the opponents. Every contender is captured in a CUDA graph
-and replayed, so that the host's launch cost does not count; cuDNN tunes itself first and may have
-its favourite layout, channels last. ``zero`` is convolution with padding of zeros, a different
-problem that needs no copy; ``pad`` solves ours by an explicitly padded copy. Every result of ours
-is compared with cuDNN's before it is timed. Ratios above 1: implicitpad is faster.
+and replayed, so that the host's launch cost does not count. PyTorch chooses among cuDNN's and its
+own kernels after trying them, in both layouts for single precision, of which the faster counts.
+``zero`` is convolution with padding of zeros, a different problem that needs no copy; ``pad``
+solves ours by an explicitly padded copy. Every result of ours is compared with theirs. Ratios
+above 1: implicitpad is faster.
 
-The run keeps to its time budget: what does not fit is left out and counted.
+The run keeps to its time budget: what does not fit is left out and counted. A contender that fails
+is reported and the rest goes on. The exit status is 0 if all tests passed, nothing failed and no
+result was wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-FILL = 0.5
-BATCHES = (1, 32)
-# Name -> storage type, and whether cuDNN may round products to TF32.
-PRECISIONS = {
-    "fp32": ("float32", False),
-    "tf32": ("float32", True),
-    "fp16": ("float16", False),
-    "bf16": ("bfloat16", False),
-}
-OURS = ("fp32", "fp16", "bf16")
-LAYOUTS = ("first", "last")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer: C_in, C_out, spatial sizes, cubic kernel, stride, groups, padding, dilation."""
-
-    name: str
-    c: int
-    k: int
-    size: tuple[int, ...]
-    f: int
-    stride: int = 1
-    groups: int = 1
-    pad: int | None = None  # f // 2 if not given
-    dilation: int = 1
-
-    @property
-    def rank(self) -> int:
-        return len(self.size)
-
-    @property
-    def padding(self) -> int:
-        return self.dilation * (self.f // 2) if self.pad is None else self.pad
-
-    @property
-    def out(self) -> tuple[int, ...]:
-        extent = self.dilation * (self.f - 1) + 1
-        return tuple((n + 2 * self.padding - extent) // self.stride + 1 for n in self.size)
-
-    @property
-    def multiply_adds(self) -> int:
-        """Of one image."""
-        total = self.k * (self.c // self.groups) * self.f**self.rank
-        for n in self.out:
-            total *= n
-        return total
-
-
-LAYERS = (
-    Layer("ResNet stem", 3, 64, (224, 224), 7, 2),
-    Layer("ResNet 3x3 56", 64, 64, (56, 56), 3),
-    Layer("ResNet 3x3 28", 128, 128, (28, 28), 3),
-    Layer("ResNet 3x3 14", 256, 256, (14, 14), 3),
-    Layer("ResNet 3x3 7", 512, 512, (7, 7), 3),
-    Layer("ResNet 3x3 s2", 128, 256, (28, 28), 3, 2),
-    Layer("ResNet 1x1 up", 64, 256, (56, 56), 1),
-    Layer("ResNet 1x1 down", 1024, 256, (14, 14), 1),
-    Layer("VGG 1_2", 64, 64, (224, 224), 3),
-    Layer("VGG 3_2", 256, 256, (56, 56), 3),
-    Layer("U-Net 128", 64, 64, (128, 128), 3),
-    Layer("U-Net first", 1, 64, (256, 256), 3),
-    Layer("DeepLab dilated", 256, 256, (33, 33), 3, dilation=6),
-    Layer("ResNeXt grouped", 128, 128, (56, 56), 3, groups=32),
-    Layer("ViT patches", 3, 768, (224, 224), 16, 16, pad=0),
-    Layer("MobileNet dw 112", 32, 32, (112, 112), 3, groups=32),
-    Layer("MobileNet dw s2", 96, 96, (112, 112), 3, 2, groups=96),
-    Layer("MobileNet dw 14", 576, 576, (14, 14), 3, groups=576),
-    Layer("EfficientNet dw5", 240, 240, (28, 28), 5, groups=240),
-    Layer("ConvNeXt dw7", 96, 96, (56, 56), 7, groups=96),
-    Layer("Large dw 31", 64, 64, (56, 56), 31, groups=64),
-    Layer("1-D k3", 256, 256, (4096,), 3),
-    Layer("1-D k9", 128, 128, (8192,), 9),
-    Layer("1-D dw k3", 1024, 1024, (4096,), 3, groups=1024),
-    Layer("1-D dw k31", 512, 512, (4096,), 31, groups=512),
-    Layer("3-D 3x3x3", 32, 32, (32, 32, 32), 3),
-    Layer("3-D patches", 3, 1024, (16, 64, 64), 4, 4, pad=0),
-    Layer("3-D dw", 64, 64, (32, 32, 32), 3, groups=64),
+from gpu_layers import (
+    BATCHES,
+    FILL,
+    FILTERS,
+    LAYERS,
+    LAYOUTS,
+    OPPONENTS,
+    OURS,
+    PRECISIONS,
+    Layer,
+    problems,
+    summary,
+    table,
 )
-FILTERS = ((4096, 3), (4096, 7), (4096, 15), (1024, 31))  # side of an image, size of the filter
+
+FILTER_LIMIT = 1e-4  # difference from cupyx's result, whose values are means of numbers below 1
+
+
+class DeviceLost(RuntimeError):
+    """An error after which nothing runs on the device any more."""
 
 
 class Budget:
@@ -128,6 +72,7 @@ def cases(budget: Budget) -> Iterator[tuple[Layer, int, str]]:
 
 def replayed(torch: Any, call: Callable[[], Any], seconds: float = 0.02, rounds: int = 5) -> float:
     """Median seconds of one call, as captured in a graph, over some rounds of replays."""
+    torch.cuda.synchronize()
     stream = torch.cuda.Stream()
     with torch.cuda.stream(stream):
         for _ in range(3):
@@ -167,49 +112,48 @@ def ceilings(torch: Any) -> dict[str, float]:
 class Comparison:
     """The data of one layer on the device, and the contenders that work on it."""
 
-    def __init__(self, torch: Any, layer: Layer, n: int, precision: str) -> None:
+    def __init__(
+        self, torch: Any, layer: Layer, n: int, precision: str, device: str = "cuda"
+    ) -> None:
         from torch.nn import functional
 
-        self.torch, self.layer = torch, layer
+        self.torch, self.layer, self.precision = torch, layer, precision
         kind, tf32 = PRECISIONS[precision]
-        self.ours = precision in OURS
         torch.backends.cudnn.benchmark = True
         torch.backends.cudnn.allow_tf32 = tf32
         self.conv = getattr(functional, f"conv{layer.rank}d")
         self.functional = functional
-        generator = torch.Generator("cuda").manual_seed(0)
-        options = {"device": "cuda", "generator": generator}
+        options = {"device": device, "generator": torch.Generator(device).manual_seed(0)}
         scale = (layer.c // layer.groups * layer.f**layer.rank) ** -0.5
         w_shape = (layer.k, layer.c // layer.groups, *(layer.f,) * layer.rank)
         self.x = torch.randn((n, layer.c, *layer.size), **options).to(getattr(torch, kind))
         self.w = (scale * torch.randn(w_shape, **options)).to(getattr(torch, kind))
         self.steps = {"stride": layer.stride, "groups": layer.groups, "dilation": layer.dilation}
 
-    def last(self, array: Any) -> Any:
-        """The array with its channels adjacent; PyTorch has no name for that in one dimension."""
+    def laid_out(self, array: Any, layout: str) -> Any:
+        """With adjacent channels, for layout "last"; PyTorch has no name for that in 1-D."""
         formats = {4: self.torch.channels_last, 5: self.torch.channels_last_3d}
+        if layout == "first":
+            return array
         if array.ndim in formats:
             return array.to(memory_format=formats[array.ndim])
         return array.transpose(1, -1).contiguous().transpose(1, -1)
 
-    def zero(self) -> Callable[[], Any]:
-        x, w = self.last(self.x), self.last(self.w)
+    def zero(self, layout: str) -> Callable[[], Any]:
+        x, w = self.laid_out(self.x, layout), self.laid_out(self.w, layout)
         return lambda: self.conv(x, w, padding=self.layer.padding, **self.steps)
 
-    def pad(self) -> Callable[[], Any]:
-        x, w = self.last(self.x), self.last(self.w)
+    def pad(self, layout: str) -> Callable[[], Any]:
+        x, w = self.laid_out(self.x, layout), self.laid_out(self.w, layout)
         widths = (self.layer.padding,) * (2 * self.layer.rank)
         padded = self.functional.pad
         return lambda: self.conv(padded(x, widths, value=FILL), w, **self.steps)
 
-    def library(self, layout: str) -> Callable[[], Any]:
-        """Ours, planned and with its output in place; on the stream that PyTorch captures."""
-        import cupy
-
+    def ours(self, layout: str) -> Callable[[], Any]:
+        """Planned and with its output in place; on the stream that PyTorch captures."""
         import implicitpad
 
-        x = to_cupy(self.last(self.x) if layout == "last" else self.x)
-        w = to_cupy(self.w)
+        x, w = to_cupy(self.laid_out(self.x, layout)), to_cupy(self.w)
         layers = (implicitpad.Conv1d, implicitpad.Conv2d, implicitpad.Conv3d)
         layer = layers[self.layer.rank - 1](
             w, padding=self.layer.padding, fill_value=FILL, **self.steps
@@ -217,29 +161,31 @@ class Comparison:
         out = layer(x)
 
         def call() -> Any:
-            with cupy.cuda.ExternalStream(self.torch.cuda.current_stream().cuda_stream):
+            with torch_stream(self.torch):
                 return layer(x, out)
 
         return call
 
-    def difference(self, layout: str) -> float:
-        """Largest difference from cuDNN's result on the padded copy, over its largest value."""
-        torch = self.torch
-        want = self.pad()().float()
-        got = self.library(layout)()
-        half = got.dtype.name == "bfloat16"
-        got = torch.from_dlpack(got.view("int16") if half else got)
-        got = (got.view(torch.bfloat16) if half else got).float()
+    def difference(self, got: Any) -> float:
+        """Largest difference from the opponent's result on the padded copy, over its largest."""
+        want, got = self.pad("last")().float(), to_torch(got).float()
         return float((got - want).abs().max() / want.abs().max())
 
-    def run(self) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "zero": replayed(self.torch, self.zero()),
-            "pad": replayed(self.torch, self.pad()),
-        }
-        for layout in LAYOUTS if self.ours else ():
-            found[f"difference {layout}"] = self.difference(layout)
-            found[f"ours {layout}"] = replayed(self.torch, self.library(layout))
+    def run(self, seconds: Callable[[Any, Callable[[], Any]], float] = replayed) -> dict[str, Any]:
+        """Seconds of each contender; what failed is under "errors"."""
+        found: dict[str, Any] = {}
+        opponents = product(("zero", "pad"), OPPONENTS[self.precision])
+        ours = product(("ours",), LAYOUTS if self.precision in OURS else ())
+        for contender, layout in (*opponents, *ours):
+            name = f"{contender} {layout}"
+            try:
+                call = getattr(self, contender)(layout)
+                if contender == "ours":
+                    found[f"difference {layout}"] = self.difference(call())
+                found[name] = seconds(self.torch, call)
+            except Exception as error:  # reported; the others go on
+                found.setdefault("errors", {})[name] = sentence(error)
+                check_device(self.torch)
         return found
 
 
@@ -254,6 +200,34 @@ def to_cupy(tensor: Any) -> Any:
     return cupy.from_dlpack(tensor)
 
 
+def to_torch(array: Any) -> Any:
+    """The reverse of `to_cupy`."""
+    import torch
+
+    if array.dtype.name == "bfloat16":
+        return torch.from_dlpack(array.view("int16")).view(torch.bfloat16)
+    return torch.from_dlpack(array)
+
+
+def torch_stream(torch: Any) -> Any:
+    """PyTorch's current stream as CuPy's."""
+    import cupy
+
+    return cupy.cuda.ExternalStream(torch.cuda.current_stream().cuda_stream)
+
+
+def sentence(error: BaseException) -> str:
+    """The first line of an error."""
+    return f"{type(error).__name__}: {(str(error).strip() or '-').splitlines()[0]}"
+
+
+def check_device(torch: Any) -> None:
+    try:
+        torch.cuda.synchronize()
+    except Exception as error:
+        raise DeviceLost(sentence(error)) from error
+
+
 def filters() -> list[dict[str, Any]]:
     """One filter over one image: cupyx.scipy.ndimage.correlate beside ours."""
     import cupy
@@ -264,16 +238,19 @@ def filters() -> list[dict[str, Any]]:
     rows = []
     for side, f in FILTERS:
         image = cupy.random.default_rng(0).random((side, side), dtype=cupy.float32)
-        weights = cupy.full((f, f), 1 / f**2, cupy.float32)
+        weights = cupy.random.default_rng(1).random((f, f), dtype=cupy.float32) / f**2
         layer = implicitpad.Conv2d(weights[None, None], padding="same", padding_mode="mirror")
         out = layer(image[None])
         want = ndimage.correlate(image, weights, mode="mirror")
-        row = {"side": side, "filter": f, "difference": float(abs(out[0] - want).max())}
+        difference = float(abs(out[0] - want).max())
+        row = {"side": side, "filter": f, "difference": difference}
+        row["wrong"] = not difference <= FILTER_LIMIT
         for name, call in {
             "cupyx": lambda i=image, w=weights: ndimage.correlate(i, w, mode="mirror"),
             "ours": lambda i=image, layer=layer, out=out: layer(i[None], out),
         }.items():
             row[name] = _events(cupy, call)
+        row["cupyx/ours"] = row["cupyx"] / row["ours"]
         rows.append(row)
     return rows
 
@@ -292,31 +269,47 @@ def _events(cupy: Any, call: Callable[[], Any], repeats: int = 10) -> float:
     return statistics.median(times)
 
 
-def table(results: list[dict[str, Any]]) -> str:
-    """One line per comparison: microseconds, and ours against the opponents."""
-    head = f"{'layer':18}{'N':>4} {'type':5}{'zero':>9}{'pad':>9}{'ours':>9}{'/zero':>7}{'/pad':>7}"
-    lines = [f"{head}  Top/s"]
-    for row in results:
-        ours = min((row[key] for key in row if key.startswith("ours")), default=None)
-        line = f"{row['name']:18}{row['n']:>4} {row['precision']:5}"
-        line += "".join(f"{1e6 * row[key]:>9.1f}" for key in ("zero", "pad"))
-        if ours is not None:
-            speed = 2e-12 * row["n"] * row["multiply_adds"] / ours
-            line += f"{1e6 * ours:>9.1f}{row['zero'] / ours:>7.2f}{row['pad'] / ours:>7.2f}"
-            line += f"{speed:>7.2f}"
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def correctness(seconds: float) -> str:
-    """The last line of the device tests."""
+def correctness(seconds: float) -> dict[str, Any]:
+    """The tests that run on a device: whether all passed, pytest's last line, and what failed."""
     folder = Path(__file__).parent.parent / "tests" / "gpu"
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", str(folder)]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-rfE", "--tb=line",
+               "-W", "default", str(folder)]  # fmt: skip
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return f"not finished after {seconds:.0f} s"
-    return (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
+        return {"passed": False, "summary": f"not finished after {seconds:.0f} s", "failed": []}
+    lines = (done.stdout.strip() or done.stderr.strip() or "no output").splitlines()
+    failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+    return {"passed": done.returncode == 0, "summary": lines[-1], "failed": failed}
+
+
+def environment(torch: Any) -> dict[str, Any]:
+    """Where and with what the figures were made."""
+    import cupy
+
+    import implicitpad
+
+    properties = torch.cuda.get_device_properties(0)
+    return {
+        "date": datetime.date.today().isoformat(),
+        "device": torch.cuda.get_device_name(),
+        "compute capability": f"{properties.major}.{properties.minor}",
+        "processors": properties.multi_processor_count,
+        "memory bytes": properties.total_memory,
+        "driver": cupy.cuda.runtime.driverGetVersion(),
+        "implicitpad": implicitpad.__version__,
+        "cupy": cupy.__version__,
+        "torch": torch.__version__,
+        "cudnn": torch.backends.cudnn.version(),
+    }
+
+
+def free_memory(torch: Any) -> None:
+    """What both allocators keep: they do not know of each other."""
+    import cupy
+
+    torch.cuda.empty_cache()
+    cupy.get_default_memory_pool().free_all_blocks()
 
 
 def missing() -> str | None:
@@ -331,6 +324,35 @@ def missing() -> str | None:
     return None
 
 
+def measure(torch: Any, budget: Budget, report: dict[str, Any]) -> None:
+    """Fill `report`; a part that fails leaves its error there."""
+    for name, part in (("ceilings", lambda: ceilings(torch)), ("filters", filters)):
+        try:
+            report[name] = part()
+        except Exception as error:
+            report["errors"].append(f"{name}: {sentence(error)}")
+            check_device(torch)
+    for layer, n, precision in cases(budget):
+        row = asdict(layer) | {"n": n, "precision": precision}
+        row["multiply_adds"] = layer.multiply_adds
+        report["layers"].append(row)
+        try:
+            row.update(Comparison(torch, layer, n, precision).run())
+        except DeviceLost:
+            raise
+        except Exception as error:
+            row["errors"] = {"data": sentence(error)}
+            check_device(torch)
+        free_memory(torch)
+
+
+def succeeded(report: dict[str, Any]) -> bool:
+    rows = report["layers"]
+    wrong = any(row.get("wrong") for row in report.get("filters", ()))
+    tested = report.get("tests", {"passed": True})["passed"]
+    return tested and not report["errors"] and not wrong and not any(map(problems, rows))
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=7.5, help="time budget (%(default)s)")
@@ -343,28 +365,23 @@ def main(arguments: list[str] | None = None) -> int:
     import torch
 
     budget = Budget(60 * chosen.minutes)
-    report: dict[str, Any] = {"device": torch.cuda.get_device_name(), "torch": torch.__version__}
-    report["cudnn"] = torch.backends.cudnn.version()
+    report: dict[str, Any] = environment(torch) | {"errors": [], "layers": []}
     if not chosen.no_tests:
         report["tests"] = correctness(20 * chosen.minutes)
-        print("Correctness on the device:", report["tests"], flush=True)
-    report["ceilings"] = ceilings(torch)
-    report["filters"] = filters()
-    report["layers"] = []
-    try:  # what was measured is shown even if a later layer fails
-        for layer, n, precision in cases(budget):
-            figures = Comparison(torch, layer, n, precision).run()
-            facts = asdict(layer) | {"n": n, "precision": precision}
-            report["layers"].append(facts | {"multiply_adds": layer.multiply_adds} | figures)
-            torch.cuda.empty_cache()
+        print("Correctness on the device:", report["tests"]["summary"], flush=True)
+        print("\n".join(report["tests"]["failed"]), flush=True)
+    try:  # what was measured is shown whatever ends the run
+        measure(torch, budget, report)
+    except DeviceLost as error:
+        report["errors"].append(f"the device was lost: {error}")
     finally:
         report["left out"] = budget.left_out
-        for name in ("device", "torch", "cudnn", "ceilings", "filters", "left out"):
-            print(f"{name}: {report[name]}")
+        report["summary"] = summary(report["layers"])
+        print("\n".join(f"{name}: {report[name]}" for name in report if name != "layers"))
         print(table(report["layers"]))
         if chosen.json:
             chosen.json.write_text(json.dumps(report, indent=1))
-    return 0
+    return 0 if succeeded(report) else 1
 
 
 if __name__ == "__main__":

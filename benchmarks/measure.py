@@ -19,7 +19,10 @@ def medians(
     rounds: int = 3,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
-    """Median seconds of a call of each contender; `block`: seconds one runs before the next."""
+    """Median seconds of a call of each contender; `block`: seconds one runs before the next.
+
+    `clock`: ``time.process_time`` counts processor time, for one thread on a shared machine.
+    """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, call in contenders.items():

@@ -26,7 +26,7 @@ OPPONENTS = ("torch", "torch channels_last")
 class Case:
     """A pooling of square planes: N, C, H, kernel, stride, padding."""
 
-    operation: str  # "max", "avg" or "indices"
+    operation: str  # "max", "avg", "indices", "max backward" or "avg backward"
     n: int
     c: int
     h: int
@@ -57,6 +57,12 @@ CASES = [
     Case("indices", 1, 64, 112, 3, 2, 1),
     Case("indices", 1, 64, 112, 2, 2),
     Case("indices", 1, 1, 4096, 3, 1, 1),
+    Case("max backward", 1, 64, 112, 3, 2, 1),
+    Case("max backward", 8, 64, 112, 2, 2),
+    Case("avg backward", 1, 64, 112, 3, 2, 1),
+    Case("avg backward", 1, 64, 112, 3, 1, 1),
+    Case("avg backward", 8, 64, 112, 2, 2),
+    Case("avg backward", 1, 512, 28, 2, 2),
 ]
 
 
@@ -69,6 +75,8 @@ def run(case: Case, threads: int, block: float) -> dict[str, Any]:
     tx = torch.from_numpy(x)
     lx = tx.contiguous(memory_format=torch.channels_last)
     window = (case.f, case.s, case.p)
+    if case.operation.endswith("backward"):
+        return {"case": case.name, "seconds": backward_seconds(case, x, tx, lx, block)}
     if case.operation == "avg":
         mine, theirs, options = ip.avg_pool2d, functional.avg_pool2d, {}
     else:
@@ -85,6 +93,33 @@ def run(case: Case, threads: int, block: float) -> dict[str, Any]:
     return {"case": case.name, "seconds": seconds}
 
 
+def backward_seconds(
+    case: Case, x: np.ndarray[Any, Any], tx: torch.Tensor, lx: torch.Tensor, block: float
+) -> dict[str, float]:
+    """Gradients of the input; PyTorch's maxima are known from the forward call, ours are not."""
+    name, window = f"{case.operation[:3]}_pool2d", (case.f, case.s, case.p)
+    mine = getattr(ip, f"{name}_backward")
+    upstream = np.random.default_rng(1).standard_normal(
+        getattr(ip, name)(x, *window).shape, dtype=np.float32
+    )
+
+    def theirs(data: torch.Tensor) -> Any:
+        leaf = data.detach().requires_grad_()
+        y = getattr(functional, name)(leaf, *window)
+        layout = torch.channels_last if data is lx else torch.contiguous_format
+        grad = torch.from_numpy(upstream).contiguous(memory_format=layout)
+        return lambda: torch.autograd.grad(y, leaf, grad, retain_graph=True)
+
+    return measure.medians(
+        {
+            "implicitpad": lambda: mine(upstream, x, *window),
+            "torch": theirs(tx),
+            "torch channels_last": theirs(lx),
+        },
+        block=block,
+    )
+
+
 def main() -> None:
     """Print the table; save it as JSON if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -97,7 +132,7 @@ def main() -> None:
         f"{measure.processor()}, {_conv_cpu.get_instruction_set()}, {args.threads} thread(s), "
         f"torch {torch.__version__}"
     )
-    print(f"{'case':30s} {'ms':>8s}   times of ours: " + ", ".join(OPPONENTS))
+    print(f"{'case':36s} {'ms':>8s}   times of ours: " + ", ".join(OPPONENTS))
     rows = []
     for case in CASES:
         if args.only and args.only not in case.name:
@@ -106,7 +141,7 @@ def main() -> None:
         rows.append(row)
         own = row["seconds"]["implicitpad"]
         ratios = " ".join(f"{row['seconds'][name] / own:8.2f}" for name in OPPONENTS)
-        print(f"{case.name:30s} {own * 1e3:8.3f} {ratios}", flush=True)
+        print(f"{case.name:36s} {own * 1e3:8.3f} {ratios}", flush=True)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
 

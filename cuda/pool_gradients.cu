@@ -63,7 +63,7 @@ __device__ __forceinline__ Acc share(const PoolGradientParams &p, const T *v_q, 
     return value / static_cast<Acc>(p.divisor ? p.divisor : taps(p, counts, q, !p.count_pad));
 }
 
-template <class T>
+template <class T, class Acc>
 __global__ void __launch_bounds__(256, 4)
     pool_largest_gradient(const T *__restrict__ v_ncq,         // IN
                           const int64 *__restrict__ index_ncq, // IN  contiguous
@@ -82,7 +82,7 @@ __global__ void __launch_bounds__(256, 4)
         for (int32 c = blockIdx.y; c < p.channels; c += gridDim.y) {
             const T *v_q = v_ncq + n * p.y_batch + c * p.y_channel;
             const int64 *index_q = index_ncq + (static_cast<int64>(n) * p.channels + c) * positions;
-            float64 sum = 0;
+            Acc sum = 0;
 #pragma unroll 1
             for (int32 d = by.first[0]; d < by.last[0]; ++d)
 #pragma unroll 1
@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(256, 4)
                         const Position q = {{readers[d], readers[h], readers[w]}};
                         const int64 row = static_cast<int64>(q.at[0]) * p.out[1] + q.at[1];
                         if (index_q[row * p.out[2] + q.at[2]] == i)
-                            sum += widen<float64>(v_q[output_offset(p, q)]);
+                            sum += widen<Acc>(v_q[output_offset(p, q)]);
                     }
             x_nci[n * p.x_batch + c * p.x_channel + input_offset(p, at)] = Narrow<T>::from(sum);
         }

@@ -13,17 +13,15 @@ if TYPE_CHECKING:
     from . import nn
     from ._backward import Gradients, conv1d_backward, conv2d_backward, conv3d_backward
     from ._linear_operator import ConvOperator, linear_operator
+    from ._pad import pad
     from ._pool import max_pool1d, max_pool2d, max_pool3d
     from ._pool_average import avg_pool1d, avg_pool2d, avg_pool3d
-    from ._pool_backward import (
-        PoolGradients,
+    from ._pool_average_backward import (
         avg_pool1d_backward,
         avg_pool2d_backward,
         avg_pool3d_backward,
-        max_pool1d_backward,
-        max_pool2d_backward,
-        max_pool3d_backward,
     )
+    from ._pool_backward import max_pool1d_backward, max_pool2d_backward, max_pool3d_backward
     from ._pool_global import (
         adaptive_avg_pool1d,
         adaptive_avg_pool2d,
@@ -31,9 +29,10 @@ if TYPE_CHECKING:
         global_avg_pool,
         global_max_pool,
     )
+    from ._pool_gradients import PoolGradients
     from ._shapes import Cost, ReceptiveField, cost, output_shape, receptive_field
     from ._transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
-    from ._windows import Windows, pad, windows
+    from ._windows import Windows, windows
     from .nn import plan, required_padding
     from .padded.gradients import PaddedGrad
 
@@ -97,18 +96,18 @@ _LATER = {
     "_linear_operator": ["ConvOperator", "linear_operator"],
     "_pool": [f"max_pool{rank}" for rank in _RANKS],
     "_pool_average": [f"avg_pool{rank}" for rank in _RANKS],
-    "_pool_backward": [
-        "PoolGradients",
-        *(f"{kind}_pool{rank}_backward" for kind in ("avg", "max") for rank in _RANKS),
-    ],
+    "_pool_average_backward": [f"avg_pool{rank}_backward" for rank in _RANKS],
+    "_pool_backward": [f"max_pool{rank}_backward" for rank in _RANKS],
     "_pool_global": [
         *(f"adaptive_avg_pool{rank}" for rank in _RANKS),
         "global_avg_pool",
         "global_max_pool",
     ],
+    "_pool_gradients": ["PoolGradients"],
     "_shapes": ["Cost", "ReceptiveField", "cost", "output_shape", "receptive_field"],
     "_transpose": [f"conv_transpose{rank}" for rank in _RANKS],
-    "_windows": ["Windows", "pad", "windows"],
+    "_pad": ["pad"],
+    "_windows": ["Windows", "windows"],
     "nn": ["plan", "required_padding"],
     "padded.gradients": ["PaddedGrad"],
 }

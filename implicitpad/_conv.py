@@ -132,16 +132,19 @@ def conv2d(
     fill_value : number or shape (C_in,), optional
         What padding holds under mode "constant"; 0 if left out. Rounded to the dtype of `input` as
         a padded copy would hold it; NaN and infinities are values like others; for integers it must
-        be exact.
+        be exact. With CuPy arrays also a CuPy array (C_in,) of that dtype, which stays where it is.
     padding_mode : str or (str, str)
         One for all axes or one for each: "constant", "replicate" (the edge), "reflect" (about the
         edge element), "symmetric" (about the edge, which is repeated), "circular"; NumPy's, SciPy's
         and PyTorch's other names for these are understood, except that "reflect" is NumPy's. Where
         modes differ and a position is outside on several axes, "constant" wins.
     precision : {None, "default", "fast"}
-        "fast" lets the library use algorithms with a larger error: Winograd's F(4x4, 3x3), at most
-        4e-6 of the largest output in float32. None is what the block of `precision` around the call
-        says, else "default".
+        "fast" lets the library use algorithms with another error: Winograd's F(4x4, 3x3), at most
+        4e-6 of the largest output in float32; Fourier transforms of tiles for large filters of one
+        channel each, at most 1e-6 of the largest output, or of the largest element (the fill
+        among them) times the sum of the filter's absolute taps where that is more; two passes for
+        such filters that are a column times a row. None is what the block of `precision` around
+        the call says, else "default".
     out : array, shape of the result, optional
         Where to write, with the dtype of the result and any strides. It may not share memory with
         the other arrays; arrays whose address ranges overlap count as sharing.

@@ -99,9 +99,14 @@ def instantiations() -> dict[str, Sequence[str]]:
         expression(f"pool_{what}gradient", *types)
         for t, acc in FLOATS.items()
         for what, *types in (
-            ("largest_", t), ("largest_fill_", t), ("mean_", t, acc), ("mean_fill_", t, acc)
+            ("largest_", t, acc), ("largest_fill_", t), ("mean_", t, acc), ("mean_fill_", t, acc)
         )
     ]  # fmt: skip
+    names["pool_planes"] = [
+        *(expression("plane_mean", t) for t in FLOATS),
+        *(expression("plane_largest", *types) for types in ORDERED.items()),
+        *(expression("adaptive_mean", *types) for types in FLOATS.items()),
+    ]
     weights = {(t, t) for t in FLOATS} | {(t[1], t[1]) for t in INTEGERS}
     wide = {(t[1], acc) for t, acc in INTEGERS.items() if acc != "int32"}
     biases = set(FLOATS.items()) | wide  # an 8-bit bias would be too coarse: it is int32

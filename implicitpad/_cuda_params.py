@@ -53,6 +53,12 @@ POOL = _structure(
     ("fill_per_channel", I32), ("fill_given", I32), ("count_pad", I32),
 )  # fmt: skip
 
+PLANE = _structure(
+    ("x_batch", I64), ("x_channel", I64), ("x_axis", I64, 3),
+    ("y_batch", I64), ("y_channel", I64), ("y_axis", I64, 3),
+    ("batch", I32), ("channels", I32), ("size", I32, 3), ("out", I32, 3),
+)  # fmt: skip
+
 POOL_GRADIENT = _structure(
     ("x_batch", I64), ("x_channel", I64), ("x_axis", I64, 3),
     ("y_batch", I64), ("y_channel", I64), ("y_axis", I64, 3),

@@ -24,14 +24,16 @@ BLOCK = (THREADS,)
 def max_pool_backward(
     device: Device, geometry: Any, grad_output: Any, input: Any
 ) -> tuple[Any, Any]:
-    """Gradients for input and fill: each window's to its maximum, added in float64, in order."""
+    """Gradients for input and fill: each window's to its maximum, added in their order."""
     index = pool(device, geometry, input, True)[1]
     name = geometry.dtype.name
     readers, starts = _readers(device, geometry.axes, False)
     gradient = device.empty(input.shape, geometry.dtype)
     params = _params(geometry, gradient, grad_output, starts)
     if gradient.size:
-        launch = kernel(device, "pool_gradients", expression("pool_largest_gradient", name))
+        launch = kernel(
+            device, "pool_gradients", expression("pool_largest_gradient", name, FLOATS[name])
+        )
         launch(_grid(params), BLOCK, (grad_output, index, readers, gradient, params))
     if not geometry.fill_given:
         return gradient, None

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from . import _cuda_adjoint, _cuda_conv, _cuda_pool, _cuda_pool_gradient
+from . import _cuda_adjoint, _cuda_conv, _cuda_planes, _cuda_pool, _cuda_pool_gradient
 from ._cuda_conv import PackedConv
 from ._cuda_device import cupy_device
 
@@ -100,3 +100,24 @@ def avg_pool_backward(geometry: Any, grad_output: Any, input: Any) -> tuple[Any,
     device = cupy_device(input.device.id)
     with device.current():
         return _cuda_pool_gradient.avg_pool_backward(device, geometry, grad_output, input)
+
+
+def global_pool(operation: str, x: Any) -> Any:
+    """The mean or maximum over the spatial axes of (N, C, *spatial), as (N, C)."""
+    device = cupy_device(x.device.id)
+    with device.current():
+        return _cuda_planes.global_pool(device, operation, x)
+
+
+def adaptive_mean(x: Any, sizes: tuple[int, ...]) -> Any:
+    """Means of the parts that `sizes` divide the last axes into."""
+    device = cupy_device(x.device.id)
+    with device.current():
+        return _cuda_planes.adaptive_mean(device, x, sizes)
+
+
+def pad(x: Any, axes: tuple[Any, ...], fill: Any) -> Any:
+    """The explicitly padded copy of one to three axes, the last ones."""
+    device = cupy_device(x.device.id)
+    with device.current():
+        return _cuda_planes.pad(device, x, axes, fill)

@@ -65,27 +65,30 @@ def _remembered(check: Callable[..., PoolGeometry]) -> Callable[..., PoolGeometr
 
     @lru_cache(maxsize=64, typed=True)
     def known(
-        function: str, rank: int, shape: tuple[int, ...], dtype: Any, kernel: Any, **options: Any
+        function: str, rank: int, shape: Any, dtype: Any, kernel: Any, **options: Any
     ) -> PoolGeometry:
         return check(function, rank, _Like(shape, dtype), kernel, **options)
 
     @wraps(check)
-    def found(
-        function: str, rank: int, input: Any, kernel_size: Any, **options: Any
-    ) -> PoolGeometry:
-        if _is_plain(kernel_size) and all(map(_is_plain, options.values())):
-            return known(function, rank, input.shape, input.dtype, kernel_size, **options)
-        return check(function, rank, input, kernel_size, **options)
+    def found(function: str, rank: int, input: Any, kernel: Any, **options: Any) -> PoolGeometry:
+        if _is_plain(kernel) and (
+            _ATOMS.issuperset(map(type, options.values())) or all(map(_is_plain, options.values()))
+        ):
+            return known(function, rank, input.shape, input.dtype, kernel, **options)
+        return check(function, rank, input, kernel, **options)
 
     return found
 
 
+# Two such arguments that compare equal, and are of one type, mean the same.
+_ATOMS = {int, str, bool, type(None)}
+
+
 def _is_plain(value: Any) -> bool:
-    """Whether two such arguments that compare equal, and are of one type, mean the same."""
     kind = type(value)
     if kind is tuple:
         return all(type(item) is int or type(item) is str for item in value)
-    return kind in (int, str, bool) or value is None or (kind is float and value != 0)
+    return kind in _ATOMS or (kind is float and value != 0)
 
 
 @_remembered

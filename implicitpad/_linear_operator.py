@@ -73,7 +73,7 @@ def linear_operator(
     array([10.,  0.,  0., 30.])
     """
     function = "linear_operator"
-    backend_of(function, weight=weight)
+    backend_of(function, weight=weight, fill_value=fill_value)
     weight = as_array(function, "weight", weight)
     if not isinstance(weight, np.ndarray):
         raise TypeError(

@@ -29,6 +29,25 @@ def whole(size: int) -> Axis:
     return Axis(size, 1, 1, 1, 0, 0, "constant")
 
 
+def conv_plan(
+    geometry: ConvGeometry, axes: tuple[Any, ...], direct: bool, fast: bool, zeros: bool
+) -> Any:
+    """The compiled plan; see `ConvPlan`."""
+    return _conv_cpu.ConvPlan(
+        axes,
+        geometry.batch,
+        geometry.in_channels,
+        geometry.out_channels,
+        geometry.groups,
+        geometry.dtype.name,
+        geometry.out_dtype.name,
+        direct,
+        fast,
+        zeros,
+        _threads.get_num_threads(),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """A convolution of arrays of one shape and layout: all that a call needs but the arrays."""
@@ -85,19 +104,15 @@ class PackedConv:
                 and all(stride % item == 0 for stride in y.strides)
                 and y.flags.aligned
             )
-            plan = _conv_cpu.ConvPlan(
-                axes,
-                geometry.batch,
-                geometry.in_channels,
-                geometry.out_channels,
-                geometry.groups,
-                geometry.dtype.name,
-                geometry.out_dtype.name,
-                direct,
-                geometry.precision == "fast" and bool(np.isfinite(fill).all()),
-                own and self.finite and not fill.any(),
-                _threads.get_num_threads(),
-            )
+            fast = geometry.precision == "fast" and bool(np.isfinite(fill).all())
+            zeros = own and self.finite and not fill.any()
+            plan = None
+            if fast:
+                from . import _numpy_separable  # which builds on this module
+
+                plan = _numpy_separable.plan(geometry, axes, self.terms, direct)
+            if plan is None:
+                plan = conv_plan(geometry, axes, direct, fast, zeros)
             run = _conv_cpu.ConvCall(plan, self.terms, *self._buffers(plan), x.strides, y.strides)
             sums = self.fill_sums(geometry, fill) if plan.corrected else None
         if len(self.launches) >= _LAUNCHES:
@@ -209,18 +224,32 @@ def max_pool_backward(
     geometry: PoolGeometry, grad_output: Array, input: Array
 ) -> tuple[Array, Array | None]:
     """Gradients for input and fill."""
-    from . import _numpy_pool
+    from . import _numpy_pool_gradient
 
-    return _numpy_pool.max_pool_backward(geometry, grad_output, input)
+    return _numpy_pool_gradient.max_pool_backward(geometry, grad_output, input)
 
 
 def avg_pool_backward(
     geometry: PoolGeometry, grad_output: Array, input: Array
 ) -> tuple[Array, Array | None]:
     """Gradients for input and fill."""
-    from . import _numpy_pool
+    from . import _numpy_pool_gradient
 
-    return _numpy_pool.avg_pool_backward(geometry, grad_output, input)
+    return _numpy_pool_gradient.avg_pool_backward(geometry, grad_output, input)
+
+
+def global_pool(operation: str, x: Array) -> Array:
+    """The mean or maximum over the spatial axes of (N, C, *spatial), as (N, C)."""
+    from . import _numpy_planes
+
+    return _numpy_planes.global_pool(operation, x)
+
+
+def adaptive_mean(x: Array, sizes: tuple[int, ...]) -> Array:
+    """Means of the parts that `sizes` divide the last axes into."""
+    from . import _numpy_planes
+
+    return _numpy_planes.adaptive_mean(x, sizes)
 
 
 def as_five(array: Array, batched: bool) -> Array:

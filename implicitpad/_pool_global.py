@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ._arguments import arithmetic, integer
-from ._backend import as_array, backend_of
+from ._backend import as_array, backend_of, operation_of
 from ._geometry import check_input
-from ._geometry_pool import check_floating, check_plane, flag
+from ._geometry_pool import avg_pool_geometry, check_floating, check_plane, flag
 from .padded.array import PaddedArray
 
 
@@ -48,10 +46,7 @@ def global_avg_pool(x: Any, keepdims: bool = False) -> Any:
         return global_average(x, flag("global_avg_pool", "keepdims", keepdims))
     x = _planes("global_avg_pool", x)
     check_floating("global_avg_pool", x.dtype)
-    keep = flag("global_avg_pool", "keepdims", keepdims)
-    mean = x.mean(axis=tuple(range(2, x.ndim)), dtype=np.float64, keepdims=keep)
-    with np.errstate(over="ignore"):
-        return mean.astype(x.dtype)
+    return _global_pool("global_avg_pool", "mean", x, keepdims)
 
 
 def global_max_pool(x: Any, keepdims: bool = False) -> Any:
@@ -88,8 +83,7 @@ def global_max_pool(x: Any, keepdims: bool = False) -> Any:
         return global_maximum(x, flag("global_max_pool", "keepdims", keepdims))
     x = _planes("global_max_pool", x)
     arithmetic("global_max_pool", "x", x.dtype)
-    keep = flag("global_max_pool", "keepdims", keepdims)
-    return x.max(axis=tuple(range(2, x.ndim)), keepdims=keep)
+    return _global_pool("global_max_pool", "max", x, keepdims)
 
 
 def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
@@ -185,7 +179,9 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
 
 def _adaptive_avg_pool(function: str, rank: int, input: Any, output_size: Any) -> Any:
     padded = isinstance(input, PaddedArray)
-    input = input if padded else _host(function, "input", input)
+    if not padded:
+        compute = operation_of("adaptive_mean", function, input=input)
+        input = as_array(function, "input", input)
     check_input(function, rank, input)
     check_floating(function, input.dtype)
     sizes = _output_sizes(function, rank, input.shape[-rank:], output_size)
@@ -194,27 +190,16 @@ def _adaptive_avg_pool(function: str, rank: int, input: Any, output_size: Any) -
 
         return adaptive_average(function, input, sizes)
     check_plane(function, "input", input.shape, input.ndim - rank)
-    compute = np.dtype(np.float64 if input.dtype == np.float64 else np.float32)
-    found = input.astype(compute)
-    with np.errstate(all="ignore"):
-        for at, m in enumerate(sizes, input.ndim - rank):
-            found = _average_parts(found, at, m)
-        return found.astype(input.dtype)
-
-
-def _average_parts(x: Any, at: int, m: int) -> Any:
-    """Means of m parts of axis `at`: the k-th elements of all parts at a time."""
-    n = x.shape[at]
-    part = np.arange(m)
-    starts, stops = part * n // m, -(-(part + 1) * n // m)
-    before = (slice(None),) * at
-    sums = np.take(x, starts, axis=at)
-    for k in range(1, int((stops - starts).max())):
-        longer = np.flatnonzero(starts + k < stops)
-        where: tuple[Any, ...] = (*before, longer)
-        sums[where] += np.take(x, starts[longer] + k, axis=at)
-    sums /= (stops - starts).astype(x.dtype).reshape(-1, *(1,) * (x.ndim - at - 1))
-    return sums
+    sides = input.shape[-rank:]
+    if max(sizes) > 1 and not any(n % m for n, m in zip(sides, sizes, strict=True)):
+        parts = tuple(n // m for n, m in zip(sides, sizes, strict=True))
+        geometry = avg_pool_geometry(
+            function, rank, input, parts, stride=None, padding=0, dilation=1, ceil_mode=False,
+            count_include_pad=True, divisor_override=None, fill_value=None,
+            padding_mode="constant",
+        )  # fmt: skip
+        return operation_of("pool", function, input=input)(geometry, input, False)[0]
+    return compute(input, sizes)
 
 
 def _output_sizes(function: str, rank: int, sizes: tuple[int, ...], value: Any) -> tuple[int, ...]:
@@ -231,7 +216,8 @@ def _output_sizes(function: str, rank: int, sizes: tuple[int, ...], value: Any) 
 
 
 def _planes(function: str, x: Any) -> Any:
-    x = _host(function, "x", x)
+    backend_of(function, x=x)
+    x = as_array(function, "x", x)
     if x.ndim < 3:
         raise ValueError(
             f"{function}: x must have shape (N, C, *spatial), got {x.ndim} axes, "
@@ -241,11 +227,7 @@ def _planes(function: str, x: Any) -> Any:
     return x
 
 
-def _host(function: str, name: str, x: Any) -> Any:
-    backend = backend_of(function, **{name: x})
-    if not backend.__name__.endswith("._numpy"):
-        raise TypeError(
-            f"{function}: {name} is a CuPy array, which this function does not take; "
-            f"convert with cupy.asnumpy({name})."
-        )
-    return as_array(function, name, x)
+def _global_pool(function: str, operation: str, x: Any, keepdims: Any) -> Any:
+    keep = flag(function, "keepdims", keepdims)
+    found = operation_of("global_pool", function, x=x)(operation, x)
+    return found.reshape(*found.shape, *(1,) * (x.ndim - 2)) if keep else found

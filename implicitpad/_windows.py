@@ -1,4 +1,4 @@
-"""The general convolutional operator: windows of an array, and the explicit padding."""
+"""The general convolutional operator: windows of an array."""
 
 from __future__ import annotations
 
@@ -9,72 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ._arguments import INDEX_MAX, arithmetic, fill_of, integer, per_axis
-from ._backend import as_array, backend_of
-from ._conv_cpu import index_table
-from ._geometry import Axis, check_size, window_axes
+from ._arguments import integer, is_cupy, per_axis
+from ._geometry import Axis, window_axes
+from ._pad import array_of, fill_for, panel, rank_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 BLOCK_ELEMENTS = 2**19  # elements of the windows that `Windows.map` hands over at a time
+DEVICE_ELEMENTS = 2**24  # the same on a device, which is waited for between blocks
 ARRAY_BYTES = 2**28  # `numpy.asarray(windows)` refuses to make more
-
-
-def pad(x: Any, padding: Any, *, fill_value: Any = None, padding_mode: Any = "constant") -> Any:
-    """Pad an array explicitly: the copy that the rest of the library never makes.
-
-    For comparison, and for leaving the library. Equals `numpy.pad` where that has the mode, also
-    for widths beyond the size of the array, and crops where a width is negative.
-
-    Parameters
-    ----------
-    x : array, shape (..., C, *spatial)
-        Any number of axes before the spatial ones. Read only; any strides. float16, bfloat16,
-        float32, float64 or any integer type.
-    padding : int, ints or (before, after) pairs
-        One item for each spatial axis, which are the last ones. An int is for arrays (N, C,
-        *spatial): it pads all axes but the first two.
-    fill_value : number or shape (C,), optional
-        What padding holds under mode "constant"; 0 if left out. Where an element lies outside on
-        several axes, "constant" wins over the other modes.
-    padding_mode : str or one for each spatial axis
-        See `conv2d`.
-
-    Returns
-    -------
-    array, dtype of `x`
-        A new array; each spatial axis is longer by before + after.
-
-    Raises
-    ------
-    TypeError
-        A kind of array, dtype or argument that is not accepted.
-    ValueError
-        A value is out of range.
-
-    Notes
-    -----
-    Costs time and memory in proportion to the result.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import implicitpad as ip
-    >>> ip.pad(np.arange(4), ((2, 3),), padding_mode="reflect")
-    array([2, 1, 0, 1, 2, 3, 2, 1, 0])
-    >>> ip.pad(np.arange(6).reshape(2, 3), ((0, 1), (-1, 1)), fill_value=9)
-    array([[1, 2, 9],
-           [4, 5, 9],
-           [9, 9, 9]])
-    """
-    x = _host_array("pad", "x", x)
-    rank = _rank("pad", "padding", padding, x)
-    sizes = x.shape[x.ndim - rank :]
-    axes = window_axes("pad", "window", sizes, (1,) * rank, 1, padding, 1, padding_mode)
-    fill = _fill("pad", fill_value, x, axes)
-    check_size("pad", (*x.shape[: x.ndim - rank], *(axis.virtual for axis in axes)), x.dtype)
-    tables = [_table(axis, 0, axis.virtual) for axis in axes]
-    return _gather(x, tables, fill)
 
 
 def windows(
@@ -134,24 +77,25 @@ def windows(
     array([[2., 4., 6.],
            [4., 5., 6.]])
     """
-    x = _host_array("windows", "x", x)
-    rank = _rank("windows", "kernel_size", kernel_size, x)
+    x = array_of("windows", x, fill_value)
+    rank = rank_of("windows", "kernel_size", kernel_size, x)
     kernel = per_axis("windows", "kernel_size", kernel_size, rank)
     sizes = x.shape[x.ndim - rank :]
     axes = window_axes(
         "windows", "kernel_size", sizes, kernel, stride, padding, dilation, padding_mode
     )
-    return Windows(x, axes, _fill("windows", fill_value, x, axes))
+    return Windows(x, axes, fill_for("windows", fill_value, x, axes))
 
 
 class Windows:
     """Windows of an array, made by `windows`; they exist a block at a time.
 
     Iterating yields each window, an array of the kernel's shape, in row-major order.
-    `numpy.asarray` builds all of them, up to 256 MiB.
+    `numpy.asarray` builds all of them, up to 256 MiB; not of a CuPy array, whose windows are on its
+    device.
     """
 
-    def __init__(self, x: Array, axes: tuple[Axis, ...], fill: Array) -> None:
+    def __init__(self, x: Any, axes: tuple[Axis, ...], fill: Any) -> None:
         self._lead = x.shape[: x.ndim - len(axes)]
         self._x = x if self._lead else x[None]
         self._axes = axes
@@ -206,7 +150,8 @@ class Windows:
         dtype : dtype, optional
             Of the result; left out, that of the first block's values.
         block : int, optional
-            Most windows to hand over at a time; left out, as many as have 2**19 elements.
+            Most windows to hand over at a time; left out, as many as have 2**19 elements, on a
+            GPU 2**24.
         each : bool
             `f` takes one window of the kernel's shape and returns a number.
 
@@ -238,7 +183,8 @@ class Windows:
         if not callable(f):
             raise TypeError(f"Windows.map: f must be a function, got {f!r}; pass a callable.")
         if block is None:
-            block = max(1, BLOCK_ELEMENTS // math.prod(self.kernel_shape))
+            most = DEVICE_ELEMENTS if is_cupy(self._x) else BLOCK_ELEMENTS
+            block = max(1, most // math.prod(self.kernel_shape))
         block = integer("Windows.map", "block", block, 1)
         out: Array | None = None
         spatial = len(self._axes)
@@ -251,14 +197,20 @@ class Windows:
                     seen = self._block(self._x[at][planes], part, planes)
                     values = self._values(f, seen, each)
                     if out is None:
-                        out = np.empty((*lead, *self.out_shape[-spatial:]), dtype or values.dtype)
+                        shape = (*lead, *self.out_shape[-spatial:])
+                        out = np.empty_like(values, dtype, shape=shape)
                     where = (*at, planes, *(slice(start, stop) for start, stop in part))
                     out[where] = values
         if out is None:
-            out = np.empty(self.out_shape, dtype or self.dtype)
+            out = np.empty_like(self._x, dtype, shape=self.out_shape)
         return out.reshape(self.out_shape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if is_cupy(self._x):
+            raise TypeError(
+                "windows: windows of a CuPy array are not copied to NumPy by themselves; call "
+                ".map(f), or windows of cupy.asnumpy(x)."
+            )
         size = math.prod(self.shape) * self.dtype.itemsize
         if size > ARRAY_BYTES:
             raise ValueError(
@@ -274,15 +226,15 @@ class Windows:
             found[at] = self._block(self._x[at], whole)
         return found.reshape(self.shape).astype(dtype or self.dtype, copy=False)
 
-    def _values(self, f: Callable[[Array], Any], seen: Array, each: bool) -> Array:
+    def _values(self, f: Callable[[Any], Any], seen: Any, each: bool) -> Any:
         kernel = len(self._axes)
         wanted = seen.shape[:-kernel]
         if each:
             flat = seen.reshape(-1, *seen.shape[-kernel:])
-            values = np.asarray([f(window) for window in flat])
+            values = np.asarray([f(window) for window in flat], like=self._x)
             shape, rule = values.shape, (math.prod(wanted),)
         else:
-            values = np.asarray(f(seen))
+            values = np.asarray(f(seen), like=self._x)
             shape, rule = values.shape, wanted
         if shape != rule:
             raise ValueError(
@@ -312,84 +264,16 @@ class Windows:
         self, planes: Array, part: tuple[tuple[int, int], ...], channels: slice = slice(None)
     ) -> Array:
         """Windows (C, *out, *kernel) of some outputs of some planes (C, *spatial)."""
-        tables, steps, taps = [], [], []
+        parts, steps, taps = [], [], []
         for axis, (start, stop) in zip(self._axes, part, strict=True):
             length = (stop - start - 1) * axis.stride + axis.extent
-            tables.append(_table(axis, start * axis.stride, length))
+            parts.append((axis, start * axis.stride, length))
             steps.append(slice(None, None, axis.stride))
             taps.append(slice(None, None, axis.dilation))
         fill = self._fill[channels] if self._fill.ndim else self._fill
-        panel = _gather(planes, tables, fill)
+        found = panel(planes, parts, fill)
         extents = tuple(axis.extent for axis in self._axes)
-        over = tuple(range(1, panel.ndim))
-        view = np.lib.stride_tricks.sliding_window_view(panel, extents, axis=over)
+        over = tuple(range(1, found.ndim))
+        view = np.lib.stride_tricks.sliding_window_view(found, extents, axis=over)
         chosen: tuple[Any, ...] = (slice(None), *steps, *taps)
         return view[chosen]
-
-
-def _gather(x: Array, tables: list[Array], fill: Array) -> Array:
-    """Elements of the last axes through one index table each, in which -1 stands for the fill."""
-    lead = x.shape[: x.ndim - len(tables)]
-    shape = (*lead, *map(len, tables))
-    inside = []
-    for at, table in enumerate(tables, len(lead)):
-        real = np.flatnonzero(table >= 0)
-        inside.append(slice(real[0], real[-1] + 1) if real.size else slice(0, 0))
-        table = table[inside[-1]]
-        if len(table) and table[-1] - table[0] == len(table) - 1 and (np.diff(table) == 1).all():
-            x = x[(slice(None),) * at + (slice(table[0], table[-1] + 1),)]
-        else:
-            x = np.take(x, table, axis=at)
-    if x.shape == shape:
-        return x.copy() if x.base is not None else x
-    padded = np.empty(shape, x.dtype)
-    padded[...] = fill.reshape(*fill.shape, *(1,) * len(tables))
-    core: tuple[Any, ...] = (..., *inside)
-    padded[core] = x
-    return padded
-
-
-def _table(axis: Axis, start: int, length: int) -> Array:
-    """The input position of `length` virtual positions from `start` on."""
-    return np.asarray(index_table(axis.size, axis.before - start, length, axis.mode))
-
-
-def _host_array(function: str, name: str, x: Any) -> Array:
-    backend = backend_of(function, **{name: x})
-    if not backend.__name__.endswith("._numpy"):
-        raise TypeError(
-            f"{function}: {name} is a CuPy array, which this function does not take; "
-            f"convert with cupy.asnumpy({name})."
-        )
-    x = as_array(function, name, x)
-    arithmetic(function, name, x.dtype)
-    if x.size and max(x.shape) > INDEX_MAX:
-        raise ValueError(
-            f"{function}: no axis of {name} may be longer than {INDEX_MAX}, got shape {x.shape}; "
-            "split the array."
-        )
-    return x
-
-
-def _rank(function: str, name: str, value: Any, x: Array) -> int:
-    """How many of the last axes are spatial, as `value` tells."""
-    if isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim):
-        rank = len(value)
-        if not 1 <= rank <= x.ndim:
-            raise ValueError(
-                f"{function}: {name} must have one item for each spatial axis, got {value!r} for "
-                f"an array of shape {x.shape}; pass 1 to {x.ndim} items."
-            )
-        return rank
-    if x.ndim < 3:
-        raise ValueError(
-            f"{function}: an int {name} is for arrays (N, C, *spatial), got {value!r} for an array "
-            f"of shape {x.shape}; pass one item for each spatial axis."
-        )
-    return x.ndim - 2
-
-
-def _fill(function: str, fill_value: Any, x: Array, axes: tuple[Axis, ...]) -> Array:
-    lead = x.shape[: x.ndim - len(axes)]
-    modes = tuple(axis.mode for axis in axes)
-    return fill_of(function, fill_value, x.dtype, lead[-1] if lead else 1, modes)

@@ -13,6 +13,12 @@
 #define UNUSED
 #define PREFETCH(p) (void)(p)
 #endif
+/* Keep a value that was loaded in a register: several uses would each become a load. */
+#if defined(__GNUC__) && defined(__x86_64__)
+#define IN_REGISTER(v) __asm__("" : "+v"(v))
+#else
+#define IN_REGISTER(v) (void)(v)
+#endif
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)

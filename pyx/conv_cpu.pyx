@@ -20,12 +20,16 @@ from libc.stdint cimport int32_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from fourier cimport transform_filters
 from index_map cimport CIRCULAR, CONSTANT, REFLECT, REPLICATE, SYMMETRIC, Mode
 from index_map cimport source_index as _source_index
 from kernels cimport *
 from panel cimport *
 from plan cimport Call, Plan
+from plane_planning cimport SPECTRUM, choose_planes, find_run, resolve_planes
 from planning cimport *
+from separable cimport add_band, split_filters
+from tables cimport fill_table
 from tasks cimport MOST_TAPS, run_task
 
 cdef extern from *:
@@ -145,7 +149,9 @@ cdef class ConvPlan:
     cdef Buffer memory
     cdef readonly str instruction_set
     cdef Buffer outside
-    cdef readonly str layout            # of the packed weights: "channel", "pixel", "winograd", "winograd4"
+    cdef ConvPlan second
+    cdef int32_t[::1] columns
+    cdef readonly str layout            # of the packed weights: "channel", "winograd", "plane" ...
     cdef readonly bint corrected
     cdef readonly Py_ssize_t workspace  # bytes for each thread
     cdef readonly int threads
@@ -173,6 +179,13 @@ cdef class ConvPlan:
                 plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, 1
                 plan.axis[a].virtual = axis.out * axis.kernel
             plan.taps *= axis.kernel
+        if storage in ("float32", "float64") and choose_planes(plan):
+            self.layout, self.blocks = resolve_planes(plan, fast, threads), (1,)
+            self.threads, self.workspace = plan.threads, plan.workspace
+            self.memory = Buffer(sum(plan.axis[a].virtual for a in range(3)) * sizeof(int32_t))
+            self._fill_tables(axes, tables, <int32_t *>self.memory.data)
+            find_run(plan)
+            return
         cost, widths = choose_tile(plan, True)
         self.layout = "channel" if plan.channel_lanes else "pixel"
         winograd = choose_winograd(plan, cost, fast)
@@ -194,14 +207,16 @@ cdef class ConvPlan:
         self.threads = plan.threads
         self._allocate(axes, zeros, tables)
 
+    cdef _fill_tables(self, axes, tables, int32_t *memory):
+        cdef Plan *plan = &self.plan
+        for a in range(3):
+            plan.axis[a].source, memory = memory, memory + plan.axis[a].virtual
+            fill_table(&plan.axis[a], axes[a], MODES[axes[a].mode], None if tables is None else tables[a])
+
     cdef _allocate(self, axes, bint zeros, tables):
         cdef Plan *plan = &self.plan
-        cdef int a, v, b, t0, t1, t2, first = 0
+        cdef int a, b, t0, t1, t2, first = 0
         cdef int32_t *memory
-        cdef Mode mode
-        cdef bint by_window
-        cdef const int32_t[:] table = None
-        cdef Py_ssize_t before, size, kernel, stride, dilation, limit, position
         scratch = transformed = products = 0
         if plan.tile > 1:
             lanes, positions = plan.kernels.lanes, (plan.tile + 2) ** 2
@@ -235,21 +250,7 @@ cdef class ConvPlan:
         for b in range(plan.n_blocks):
             plan.first[b], plan.width[b] = first, self.blocks[b]
             first += plan.width[b]
-        for a in range(3):
-            plan.axis[a].source, memory = memory, memory + plan.axis[a].virtual
-            mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
-            kernel, stride, dilation, limit = axes[a].kernel, axes[a].stride, axes[a].dilation, axes[a].virtual
-            by_window = plan.axis[a].kernel == plan.axis[a].stride == kernel and plan.axis[a].dilation == 1
-            table = None if tables is None else tables[a]
-            for v in range(plan.axis[a].virtual):
-                position = v // kernel * stride + v % kernel * dilation if by_window else v
-                # whole tiles may look one position too far; only outputs that are not stored depend on it
-                if table is not None and position < limit:
-                    plan.axis[a].source[v] = table[position]
-                elif position < limit:
-                    plan.axis[a].source[v] = <int32_t>_source_index(position - before, size, mode)
-                else:
-                    plan.axis[a].source[v] = -1
+        self._fill_tables(axes, tables, memory)
         outside = 0.0
         if plan.tile > 2 or zeros and plan.tile == 1 and plan.channel_lanes and max(
                 axis.kernel for axis in axes) <= MOST_TAPS:
@@ -294,6 +295,19 @@ cdef class ConvPlan:
             plan.inside[1] += 1
         return 1 - inside
 
+    def then(self, ConvPlan second, int32_t[::1] columns, int before):
+        """Make this plan, of filters one column wide, the first of two passes; `second`: one row high.
+
+        `columns`: the column of the input that stands in each column of `second`, or -1 for the fill; all of
+        them stand in order from `before` on. `pack` then takes filters that are a column times a row.
+        """
+        self.second, self.columns = second, columns
+        self.plan.second, self.plan.stream = &second.plan, False
+        self.plan.band_source, self.plan.band_before = &columns[0], before
+        self.layout, self.blocks = "separable", (1, second.plan.taps)
+        add_band(&self.plan, second.workspace)
+        self.workspace = self.plan.workspace
+
     def pack(self, weights):
         """Weights in this plan's layout. `weights`: contiguous, element type, (out_channels, ...)."""
         cdef Plan *plan = &self.plan
@@ -305,6 +319,15 @@ cdef class ConvPlan:
         cdef char *target = packed.data
         cdef int group, b, rows
         PyObject_GetBuffer(weights, &view, PyBUF_STRIDES)
+        if plan.second != NULL:
+            packed = Buffer(plan.groups * plan.filters * plan.itemsize
+                            * (plan.axis[1].kernel + plan.second.axis[2].kernel + 1))
+            split_filters(plan, <const char *>view.buf, plan.axis[1].kernel, plan.second.axis[2].kernel, packed.data)
+        elif plan.fourier != NULL:
+            packed = Buffer((2 * FOURIER_SIZE + plan.groups * plan.filters * <Py_ssize_t>SPECTRUM) * plan.itemsize)
+            block = Buffer(plan.workspace)
+            with nogil:
+                transform_filters(plan, <const char *>view.buf, packed.data, block.data)
         with nogil:
             for group in range(plan.groups):
                 for b in range(plan.n_blocks):

@@ -135,6 +135,43 @@ typedef struct {
     const gradient_winograd_kernels *winograd[2]; /* m = 2, 4 */
 } gradient_kernels;
 
+/* A strip of one plane, documented in planes.h. */
+enum { PLANE_ROLLING = 5, PLANE_TALL_ROWS = 6, PLANE_AHEAD = 1024 /* bytes to prefetch ahead */ };
+#define NO_ROW PTRDIFF_MIN
+typedef struct {
+    const char *x;         /* column 0 of the strip, at row offset 0 */
+    const ptrdiff_t *rows; /* [row][depth]: bytes from x, or NO_ROW */
+    const void *fill_row;  /* fills, as many as a row of the strip reads */
+    const void *weights;   /* [depth][height][width] */
+    const void *bias;      /* one */
+    char *y;
+    ptrdiff_t y_row, y_plane;                     /* bytes */
+    ptrdiff_t x_plane, fill_plane, weights_plane; /* elements to the next plane's, for pairs */
+    int depth, height, width, dilation;
+    int n, count; /* outputs: rows, columns */
+    int from, to; /* columns inside the image; the others are the fill */
+    int stream;   /* store past the caches: y and y_row are aligned to vectors, all of which are full */
+} plane_strip;
+typedef void plane_function(const plane_strip *strip);
+typedef struct {
+    int masks;                                           /* are there masked functions? */
+    int vectors[PLANE_ROLLING + 1];                      /* of a wide strip, by kernel rows; 0: tall */
+    plane_function *rolling[PLANE_ROLLING + 1][3][3][2]; /* [kernel rows][stride][kind][masked] */
+    plane_function *tall[2];                             /* [kind], n <= PLANE_TALL_ROWS */
+    void (*fence)(void);                                 /* after streaming */
+} plane_kernels;
+
+/* Large filters, documented in fourier.h. Elements; every tile, spectrum and strip is two elements a value. */
+enum { FOURIER_SIZE = 256 };
+typedef struct {
+    int tile; /* elements of a tile */
+    void (*columns)(void *tile, const void *twiddles, int columns, int is_inverse);
+    void (*multiply)(void *tile, const void *twiddles, const void *spectrum, void *strip);
+    void (*spectrum)(void *tile, const void *twiddles, void *spectrum);
+    void (*put)(void *tile, int row, int part, const void *values);
+    int (*get)(const void *tile, int row, int part, const void *bias, void *values, int n);
+} fourier_kernels;
+
 typedef struct {
     int lanes;            /* elements in a vector */
     int tile_pixels;      /* of a channel tile, rows * pixels */
@@ -145,6 +182,8 @@ typedef struct {
     pack_weights_function *pack_weights;
     const winograd_kernels *winograd[2]; /* m = 2, 4; NULL for integers: not exact in them */
     const gradient_kernels *gradient;    /* NULL for integers */
+    const plane_kernels *planes;         /* NULL for integers */
+    const fourier_kernels *fourier;      /* NULL for integers */
     interleave_function *interleave_rows;
 } element_kernels;
 

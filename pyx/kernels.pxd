@@ -69,6 +69,42 @@ cdef extern from "kernels.h" nogil:
                           int pixels, const int32_t *offset, int taps, double *sums) noexcept nogil
         const gradient_winograd_kernels *winograd[2]
 
+    enum:
+        PLANE_ROLLING
+        PLANE_TALL_ROWS
+    const Py_ssize_t NO_ROW
+
+    ctypedef struct plane_strip:
+        const char *x
+        const Py_ssize_t *rows
+        const void *fill_row
+        const void *weights
+        const void *bias
+        char *y
+        Py_ssize_t y_row, y_plane, x_plane, fill_plane, weights_plane
+        int depth, height, width, dilation
+        int n, count
+        int from_ "from"
+        int to
+        int stream
+    ctypedef void plane_function(const plane_strip *strip) noexcept
+    ctypedef struct plane_kernels:
+        int masks
+        int vectors[6]
+        plane_function *rolling[6][3][3][2]
+        plane_function *tall[2]
+        void (*fence)() noexcept nogil
+
+    enum:
+        FOURIER_SIZE
+    ctypedef struct fourier_kernels:
+        int tile
+        void (*columns)(void *tile, const void *twiddles, int columns, int is_inverse) noexcept nogil
+        void (*multiply)(void *tile, const void *twiddles, const void *spectrum, void *strip) noexcept nogil
+        void (*spectrum)(void *tile, const void *twiddles, void *spectrum) noexcept nogil
+        void (*put)(void *tile, int row, int part, const void *values) noexcept nogil
+        int (*get)(const void *tile, int row, int part, const void *bias, void *values, int n) noexcept nogil
+
     ctypedef struct element_kernels:
         int lanes
         int tile_pixels
@@ -79,6 +115,8 @@ cdef extern from "kernels.h" nogil:
         pack_weights_function *pack_weights
         const winograd_kernels *winograd[2]
         const gradient_kernels *gradient
+        const plane_kernels *planes
+        const fourier_kernels *fourier
         interleave_function *interleave_rows
 
     ctypedef struct kernel_set:

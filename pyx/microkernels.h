@@ -237,6 +237,8 @@ EACH_PRODUCT_TILE(PRODUCT_TILE)
 #define WINOGRAD_TILE 4
 #include "winograd.h"
 #undef WINOGRAD_TILE
+#include "fourier.h"
+#include "planes.h"
 #define PRODUCT_ENTRY(pixels) .product_tile[pixels] = NAME(product_tile_##pixels),
 #define PRODUCTS EACH_PRODUCT_TILE(PRODUCT_ENTRY)
 #define WINOGRAD {&NAME(winograd2), &NAME(winograd4)}
@@ -251,10 +253,14 @@ static const gradient_kernels NAME(gradient) = {
     .winograd = {&NAME(gradient_winograd2), &NAME(gradient_winograd4)},
 };
 #define GRADIENT &NAME(gradient)
+#define PLANES &NAME(planes)
+#define FOURIER &NAME(fourier)
 #else
 #define PRODUCTS
 #define WINOGRAD {NULL, NULL}
 #define GRADIENT NULL
+#define PLANES NULL
+#define FOURIER NULL
 #endif
 
 #define CHANNEL_ENTRY(rows, pixels) .channel_tile[rows][pixels] = NAME(channel_tile_##rows##_##pixels),
@@ -270,8 +276,12 @@ static const element_kernels NAME(kernels) = {
     EACH_CHANNEL_TILE(CHANNEL_ENTRY) EACH_PIXEL_TILE(PIXEL_ENTRY) PRODUCTS.pack_weights = NAME(pack_weights),
     .winograd = WINOGRAD,
     .gradient = GRADIENT,
+    .planes = PLANES,
+    .fourier = FOURIER,
     .interleave_rows = NAME(interleave_rows),
 };
 #undef PRODUCTS
 #undef WINOGRAD
 #undef GRADIENT
+#undef PLANES
+#undef FOURIER

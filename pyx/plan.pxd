@@ -3,7 +3,8 @@
 
 from libc.stdint cimport int32_t
 
-from kernels cimport element_kernels, load_row_function, store_row_function, tap, winograd_kernels
+from kernels cimport (
+    element_kernels, fourier_kernels, load_row_function, plane_kernels, store_row_function, tap, winograd_kernels)
 from panel cimport PanelAxis
 
 
@@ -53,8 +54,28 @@ cdef struct Plan:
     bint direct                 # results are stored as they leave the registers
     # Winograd, elements: from one vector of transformed channels to the next; from one position to the next
     Py_ssize_t lane_group, transformed_stride, weight_stride, product_stride
+    # Planes, or NULL
+    const plane_kernels *planes
+    bint tall                   # kernels of many rows
+    bint stream                 # the output outgrows the caches
+    int phases                  # of output rows: those a multiple of the dilation apart
+    int row_stride, row_step    # input rows listed for an output row; virtual rows between them
+    int run_from, run_to, run_source    # virtual columns that follow the input; where it is at the first
+    bint fill_outside           # all other columns are the fill
+    int panel_pitch             # elements from row to row of a gathered strip
+    # Large filters by Fourier transforms, or NULL: tiles along H and W, outputs of one
+    const fourier_kernels *fourier
+    int tiles[2]
+    int tile_size[2]
+    Py_ssize_t tile_at, strip_at, line_at, line_runs_at
+    # Filters of rank 1, or NULL: the pass along the rows; the rows of the band between: elements from one to
+    # the next, elements before the input's columns, which column each element stands for
+    const Plan *second
+    int band_pitch, band_before
+    const int32_t *band_source
+    Py_ssize_t second_at, band_at
     # byte offsets in a thread's workspace; its size
-    Py_ssize_t scratch_at, source_at, runs_at, transformed_at, products_at, workspace
+    Py_ssize_t scratch_at, source_at, runs_at, fill_at, transformed_at, products_at, workspace
 
 
 cdef inline int even_start(int index, int parts, int total) noexcept nogil:

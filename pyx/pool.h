@@ -69,7 +69,6 @@ typedef struct {
     const void *first_column;   /* first column in each output's window, -1: none; an index each */
     const void **rows;          /* room for n_slices * kernel pointers, and as many indices */
     int64_t *row_index;
-    int streamed; /* store past the caches: outputs start at multiples of 16 bytes, row by row */
 } pool_band;
 typedef void pool_strips_function(const pool_band *band, int stride, int taps);
 

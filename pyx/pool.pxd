@@ -48,7 +48,6 @@ cdef extern from "pool.h" nogil:
         const void *first_column
         const void **rows
         int64_t *row_index
-        int streamed
     ctypedef void pool_strips_function(const pool_band *band, int stride, int taps) noexcept
 
     ctypedef struct pool_kernels:

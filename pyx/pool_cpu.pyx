@@ -39,7 +39,6 @@ ELEMENTS = {POOL_F32: "float32", POOL_F64: "float64", POOL_I32: "int32", POOL_I6
 cdef enum:
     LINE_BYTES = 16 * 1024       # a line, a row of outputs and the rows they come from share the first level
     ROWS_BYTES = 256 * 1024      # gathered rows share the second
-    STREAM_BYTES = 8 * 1024 * 1024
     TAPS_PER_THREAD = 500000     # below this a second thread costs more than it brings
 
 
@@ -52,19 +51,6 @@ cdef const pool_set *set_of(name) except NULL:
         if candidates[i] != NULL and candidates[i].name.decode() == name:
             return candidates[i]
     raise ValueError(f"implicitpad._pool_cpu: no kernels for instruction set {name!r}")
-
-
-cdef bint rows_aligned(const Call *call) noexcept:
-    """Whether each row of outputs starts at a multiple of 16 bytes."""
-    cdef Py_ssize_t bits = <Py_ssize_t>call.y
-    cdef int a
-    if call.index != NULL:
-        bits |= <Py_ssize_t>call.index
-    for a in range(4):
-        bits |= call.y_stride[a]
-        if call.index != NULL:
-            bits |= call.index_stride[a]
-    return bits % 16 == 0
 
 
 cdef class PoolPlan:
@@ -193,7 +179,7 @@ cdef class PoolPlan:
         plan.rows_at = place(2 * taps * sizeof(void *))
         plan.steps_at = place(taps * 8)
         plan.numbers_at = place(plan.axis[0].kernel * plan.ring * 4)
-        plan.ring_at = place(plan.axis[0].kernel * plan.ring * plan.row_bytes)
+        plan.ring_at = place(0 if plan.in_place else plan.axis[0].kernel * plan.ring * plan.row_bytes)
         plan.workspace = self.workspace = ceil_div(end, 4096) * 4096 + 64
 
     cdef _make_tables(self, axes, storage, bint count_pad):
@@ -295,7 +281,6 @@ cdef class PoolPlan:
             call.x_stride[a], call.y_stride[a] = x_view.strides[a], y_view.strides[a]
             if index is not None:
                 call.index_stride[a] = index_view.strides[a]
-        call.streamed = y_view.len > STREAM_BYTES and rows_aligned(&call)
         with nogil:
             if plan.threads == 1:
                 for task in range(tasks):

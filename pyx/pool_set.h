@@ -9,6 +9,8 @@
 #include "compiler.h"
 #include "rows.h"
 
+INLINE int min_int(int a, int b) { return a < b ? a : b; }
+
 #define ELEMENT float
 #define ELEMENT_NAME f32
 #define ELEMENT_SIZE 4

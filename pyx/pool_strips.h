@@ -88,32 +88,10 @@ INLINE vector NAME(shift)(const int k, vector a, vector b) { return k == 1 ? SHI
 #undef SHIFT
 #endif
 
-/* Past the caches, in the pieces that every allocator aligns. */
-INLINE void NAME(stream)(void *p, vector v) {
-#if defined(__AVX512F__)
-    const __m512i all = (__m512i)v;
-    __m128i *to = p;
-    _mm_stream_si128(to, _mm512_castsi512_si128(all));
-    _mm_stream_si128(to + 1, _mm512_extracti32x4_epi32(all, 1));
-    _mm_stream_si128(to + 2, _mm512_extracti32x4_epi32(all, 2));
-    _mm_stream_si128(to + 3, _mm512_extracti32x4_epi32(all, 3));
-#elif defined(__AVX2__)
-    const __m256i all = (__m256i)v;
-    __m128i *to = p;
-    _mm_stream_si128(to, _mm256_castsi256_si128(all));
-    _mm_stream_si128(to + 1, _mm256_extracti128_si256(all, 1));
-#else
-    memcpy(p, &v, sizeof v);
-#endif
-}
-
-INLINE void NAME(store_strip)(ELEMENT *p, vector v, int n, int streamed) {
-    if (n < LANES)
-        store_first(p, v, n);
-    else if (streamed)
-        NAME(stream)(p, v);
-    else
-        vstore(p, v);
+/* Rows of outputs that are walked through strip by strip: what they read stays in the first-level cache. */
+INLINE int NAME(rows_at_once)(const pool_band *b) {
+    const ptrdiff_t row = b->stride * b->width * ELEMENT_SIZE, n = 8192 / (row ? row : 1);
+    return n < 2 ? 2 : n > 64 ? 64 : (int)n;
 }
 
 /* The rows of the input that one row of outputs reads: listed, or `tap` elements from one to the next. */
@@ -171,7 +149,7 @@ INLINE void NAME(strip_of_rows)(const int sum, const int stride, const int taps,
                                 const pool_band *b, ELEMENT *out, sources from, ptrdiff_t step, int n, int i,
                                 ELEMENT scale) {
     const ptrdiff_t c = (ptrdiff_t)i * stride - b->before, y_row = b->y_row;
-    const int count = b->out - i < LANES ? b->out - i : LANES, streamed = b->streamed;
+    const int count = min_int(LANES, b->out - i);
     const vector fill = broadcast(*(const ELEMENT *)b->fill);
     vector divisors = fill, factors = fill;
     lanes_inside lanes[3] = {0};
@@ -193,12 +171,10 @@ INLINE void NAME(strip_of_rows)(const int sum, const int stride, const int taps,
             t *= factors;
         else if (sum)
             t /= divisors;
-        if (!inside)
-            store_first(out + i, t, count);
-        else if (streamed)
-            NAME(stream)(out + i, t);
-        else
+        if (inside)
             vstore(out + i, t);
+        else
+            store_first(out + i, t, count);
     }
 }
 
@@ -237,13 +213,13 @@ INLINE sources NAME(list_rows)(const pool_band *b, int h, const int inputs_only)
 }
 
 INLINE void NAME(strips)(const int sum, const int stride, const int taps, const pool_band *b) {
-    const int at_once = b->out > 4 * LANES ? 8 : 64, vectors = stride == 1 ? 2 : taps;
+    const int at_once = NAME(rows_at_once)(b), vectors = stride == 1 ? 2 : taps;
     const ptrdiff_t step = b->stride * b->x_row;
     for (int h = b->first, n; h < b->last; h += n) {
         ELEMENT *out = (ELEMENT *)b->y + h * b->y_row;
         const ELEMENT scale = (ELEMENT)(b->divisor != 0 ? b->divisor : b->slice_count * b->row_count[h]);
         sources from = {NULL, NULL, b->dilation * b->x_row, b->kernel};
-        n = b->kernel == taps ? NAME(regular_rows)(b, h, b->last - h < at_once ? b->last - h : at_once) : 0;
+        n = b->kernel == taps ? NAME(regular_rows)(b, h, min_int(at_once, b->last - h)) : 0;
         if (n == 0) {
             from = NAME(list_rows)(b, h, 0);
             n = 1;
@@ -291,25 +267,14 @@ INLINE ivector NAME(arg_strip)(const int stride, const int taps, const int rows,
     return place;
 }
 
-INLINE void NAME(store_places)(int64_t *p, ivector places, int n, int streamed) {
-#if LANES > 1 && ELEMENT_SIZE == 8
-    if (n == LANES && streamed) {
-        NAME(stream)(p, (vector)places);
-        return;
-    }
-#elif LANES > 1 && defined(__AVX512F__)
+INLINE void NAME(store_places)(int64_t *p, ivector places, int n) {
+#if LANES == 16
     const __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256((__m512i)places));
     const __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64((__m512i)places, 1));
-    if (n == LANES && streamed) {
-        NAME(stream)(p, (vector)low);
-        NAME(stream)(p + LANES / 2, (vector)high);
-    } else {
-        const unsigned lanes = (1u << n) - 1;
-        _mm512_mask_storeu_epi64(p, (__mmask8)lanes, low);
-        _mm512_mask_storeu_epi64(p + LANES / 2, (__mmask8)(lanes >> 8), high);
-    }
-    return;
-#endif
+    const unsigned lanes = (1u << n) - 1;
+    _mm512_mask_storeu_epi64(p, (__mmask8)lanes, low);
+    _mm512_mask_storeu_epi64(p + LANES / 2, (__mmask8)(lanes >> 8), high);
+#else
     INDEX lanes[LANES];
     memcpy(lanes, &places, sizeof places);
     if (n == LANES)
@@ -318,13 +283,13 @@ INLINE void NAME(store_places)(int64_t *p, ivector places, int n, int streamed) 
     else
         for (int j = 0; j < n; j++)
             p[j] = lanes[j];
-    (void)streamed;
+#endif
 }
 
 INLINE void NAME(arg_strip_of_rows)(const int stride, const int taps, const int rows, const int inside,
                                     const pool_band *b, int first, sources from, ptrdiff_t step, int n, int i) {
     const ptrdiff_t c = (ptrdiff_t)i * stride - b->before;
-    const int count = b->out - i < LANES ? b->out - i : LANES;
+    const int count = min_int(LANES, b->out - i);
     const vector lowest = broadcast(*(const ELEMENT *)b->fill);
     ELEMENT *out = (ELEMENT *)b->y + first * b->y_row + i;
     int64_t *index = b->index + first * b->index_row + i;
@@ -344,17 +309,18 @@ INLINE void NAME(arg_strip_of_rows)(const int stride, const int taps, const int 
                                         column + first_row, steps, lowest);
         /* -1 has all bits set */
         place |= (column >> (8 * ELEMENT_SIZE - 1)) | (first_row >> (8 * ELEMENT_SIZE - 1));
-        NAME(store_strip)(out, value, count, b->streamed);
-        NAME(store_places)(index, place, count, b->streamed);
+        store_first(out, value, count);
+        NAME(store_places)(index, place, count);
         first_row += (INDEX)(b->stride * b->index_of_row);
     }
 }
 
 INLINE void NAME(arg_strips)(const int stride, const int taps, const pool_band *b) {
+    const int at_once = NAME(rows_at_once)(b);
     const ptrdiff_t step = b->stride * b->x_row;
     for (int h = b->first, n; h < b->last; h += n) {
         sources from = {NULL, NULL, b->dilation * b->x_row, b->kernel};
-        n = b->kernel == taps ? NAME(regular_rows)(b, h, b->last - h < 8 ? b->last - h : 8) : 0;
+        n = b->kernel == taps ? NAME(regular_rows)(b, h, min_int(at_once, b->last - h)) : 0;
         if (n == 0) {
             from = NAME(list_rows)(b, h, 1);
             n = 1;
@@ -375,12 +341,6 @@ INLINE void NAME(arg_strips)(const int stride, const int taps, const pool_band *
     }
 }
 
-#undef FENCE
-#if defined(__AVX2__)
-#define FENCE _mm_sfence()
-#else
-#define FENCE (void)0
-#endif
 #define EACH_FORM(F)                                                                                                   \
     if (stride == 1 && taps == 2)                                                                                      \
         F(1, 2);                                                                                                       \
@@ -389,9 +349,7 @@ INLINE void NAME(arg_strips)(const int stride, const int taps, const pool_band *
     else if (taps == 2)                                                                                                \
         F(2, 2);                                                                                                       \
     else                                                                                                               \
-        F(2, 3);                                                                                                       \
-    if (b->streamed)                                                                                                   \
-    FENCE
+        F(2, 3)
 #define MAXIMA(stride, taps) NAME(strips)(0, stride, taps, b)
 #define SUMS(stride, taps) NAME(strips)(1, stride, taps, b)
 #define PLACES(stride, taps) NAME(arg_strips)(stride, taps, b)

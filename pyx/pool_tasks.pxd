@@ -22,7 +22,6 @@ cdef struct Call:
     const char *fill
     Py_ssize_t fill_stride      # bytes from one channel's fill to the next, or 0
     Py_ssize_t x_plane, x_row   # elements of a slice along D, of a row
-    bint streamed               # outputs are too many for the caches, and aligned
 
 
 cdef struct Plan:
@@ -226,7 +225,6 @@ cdef inline void pool_band_of(const Plan *plan, const Call *call, int image, int
     band.divisor, band.slice_count, band.row_count = plan.divisor, plan.count[0][d], plan.count[1]
     band.count, band.uniform = plan.count_w, plan.uniform
     band.rows = <const void **>(workspace + plan.rows_at)
-    band.streamed = call.streamed
     if call.index == NULL:
         plan.kernels.strips[plan.operation](&band, axis[2].stride, axis[2].kernel)
         return

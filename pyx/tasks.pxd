@@ -1,12 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What one task does: gather the panel of its block, then run the register tiles over it.
 
-Two algorithms share panels, register tiles and tasks: direct convolution, here, and winograd.pxd.
+Two algorithms share panels and register tiles: direct convolution, here, and winograd.pxd. Planes are
+read where they lie (planes.pxd), in one pass or in two (separable.pxd), or in tiles that are transformed
+(fourier.pxd).
 """
 
+from fourier cimport fourier_task
 from gather cimport fill_panel, locate
 from kernels cimport tap
 from plan cimport Call, Plan, even_start
+from planes cimport plane_task
+from separable cimport separable_task
 from winograd cimport winograd_block
 
 
@@ -142,6 +147,17 @@ cdef inline void run_task(const Plan *plan, const Call *call, Py_ssize_t task, c
     image = <int>(task // plan.group_tasks) * plan.images
     block_from = even_start(share, plan.shares, plan.n_blocks)
     block_to = even_start(share + 1, plan.shares, plan.n_blocks)
+    if plan.fourier != NULL:
+        fourier_task(plan, call, image, index, first[0], first[2], workspace)
+        return
+    if plan.second != NULL:
+        separable_task(plan, call, image, even_start(index, plan.group_tasks, plan.groups) * plan.filters,
+                       even_start(index + 1, plan.group_tasks, plan.groups) * plan.filters, first, size, workspace)
+        return
+    if plan.planes != NULL:
+        plane_task(plan, call, image, even_start(index, plan.group_tasks, plan.groups) * plan.filters,
+                   even_start(index + 1, plan.group_tasks, plan.groups) * plan.filters, first, size, workspace)
+        return
     n_runs = locate(plan, first, workspace)
     for group in range(even_start(index, plan.group_tasks, plan.groups),
                        even_start(index + 1, plan.group_tasks, plan.groups)):

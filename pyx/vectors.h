@@ -2,7 +2,7 @@
  * that have none. Included once per instruction set and element type by microkernels.h.
  *
  * needs  ELEMENT, ELEMENT_SIZE, VECTOR_BYTES (a literal)
- * gives  LANES, vector, vload, vstore, load_first, store_first, broadcast, transpose, interleave
+ * gives  LANES, vector, vload, vstore, load_first, store_first, broadcast, transpose, interleave, deinterleave
  */
 #undef LANES
 #if VECTOR_BYTES == 0
@@ -25,6 +25,7 @@
 #define broadcast NAME(broadcast)
 #define transpose NAME(transpose)
 #define interleave NAME(interleave)
+#define deinterleave NAME(deinterleave)
 
 #if LANES == 1
 typedef ELEMENT vector;
@@ -33,6 +34,7 @@ INLINE void vstore(ELEMENT *p, vector v) { *p = v; }
 INLINE vector broadcast(ELEMENT s) { return s; }
 INLINE void transpose(vector *a) { (void)a; }
 INLINE void interleave(vector *a, vector *b) { (void)a, (void)b; }
+INLINE void deinterleave(vector *a, vector *b) { (void)a, (void)b; }
 #else
 typedef ELEMENT vector __attribute__((vector_size(VECTOR_BYTES)));
 typedef ELEMENT NAME(unaligned) __attribute__((vector_size(VECTOR_BYTES), aligned(ELEMENT_SIZE), may_alias));
@@ -92,6 +94,15 @@ INLINE void interleave(vector *a, vector *b) {
     *a = low;
 }
 #undef ZIP
+
+/* a0 b0 a1 b1 ... in both together -> a0 a1 ..., b0 b1 ... */
+#define UNZIP(j, h) (2 * (j) + (h))
+INLINE void deinterleave(vector *a, vector *b) {
+    const vector even = SHUFFLE(*a, *b, UNZIP, 0);
+    *b = SHUFFLE(*a, *b, UNZIP, 1);
+    *a = even;
+}
+#undef UNZIP
 #undef STAGE
 #undef SHUFFLE
 #undef LOW

@@ -175,6 +175,9 @@ def axes(draw: Any, rank: int) -> tuple[Axis, ...]:
 
 
 WINDOWS = st.sampled_from([(3, 1), (3, 2), (5, 1), (1, 1)])  # size and stride
+PLANE_WINDOWS = st.sampled_from(
+    [(size, stride) for size in (2, 3, 4, 5, 7, 9) for stride in (1, 2)]
+)
 
 
 @st.composite
@@ -183,6 +186,7 @@ def layer_axes(draw: Any, rank: int, windows: Any = WINDOWS) -> tuple[Axis, ...]
     low, high = {1: (40, 200), 2: (3, 30), 3: (3, 9)}[rank]
     kernel, stride = draw(windows)
     mode = draw(st.sampled_from(MODES))
+    low = max(low, kernel - 2)  # windows fit, with a padding of one
     return tuple(
         Axis(draw(st.integers(low, high)), kernel, stride, 1, *draw(pairs_up_to(4)), mode)
         for _ in range(rank)
@@ -198,9 +202,9 @@ def problems(
     draw: Any, max_rank: int = 3, dtypes: tuple[str, ...] = FLOATS + INTEGERS, special: bool = True
 ) -> Problem:
     """Problems of every rank, type, mode and memory layout; `special`: also NaN and infinities."""
-    kind = draw(st.sampled_from(["any", "layer", "plane of 3 x 3 windows"]))
+    kind = draw(st.sampled_from(["any", "layer", "plane of 3 x 3 windows", "one filter a channel"]))
     rank = draw(st.integers(min(2, max_rank) if kind.startswith("plane") else 1, max_rank))
-    fast = [name for name in dtypes if name in FLOATS] if kind.startswith("plane") else dtypes
+    fast = [name for name in dtypes if name in FLOATS] if kind[0] in "po" else dtypes
     dtype = np.dtype(draw(st.sampled_from(fast or dtypes)))
     if kind == "any":
         its_axes = draw(axes(rank))
@@ -210,6 +214,10 @@ def problems(
         its_axes = draw(layer_axes(rank))
         groups, per_group = draw(st.sampled_from([(1, 1), (1, 3), (1, 8), (4, 1), (2, 5)]))
         filters = groups * draw(st.sampled_from([1, 4, 17, 34]))
+    elif kind == "one filter a channel":
+        its_axes = draw(st.one_of(axes(rank), layer_axes(rank, PLANE_WINDOWS)))
+        groups, per_group = draw(st.integers(1, 4)), 1
+        filters = groups * draw(st.sampled_from([1, 1, 2]))
     else:
         its_axes = draw(layer_axes(rank, st.just((3, 1))))
         groups, per_group = draw(st.sampled_from([(1, 13), (1, 20), (2, 16)]))

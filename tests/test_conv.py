@@ -69,6 +69,9 @@ LARGE = {
     "many channels": ((1, 40, 17, 31), (70, 40, 3, 3), 1),
     "strided": ((2, 16, 29, 33), (36, 16, 3, 3), 2),
     "depthwise": ((2, 24, 30, 41), (48, 1, 3, 3), 1),
+    "depthwise and strided": ((2, 25, 31, 14), (25, 1, 5, 5), 2),
+    "depthwise, many filters": ((2, 4, 30, 41), (48, 1, 3, 3), 1),
+    "image": ((1, 1, 130, 301), (1, 1, 11, 11), 1),
     "pointwise": ((2, 64, 12, 12), (70, 64, 1, 1), 1),
     "narrow": ((1, 32, 30, 5), (33, 32, 3, 3), 1),
     "narrow and strided": ((1, 32, 30, 3), (64, 32, 3, 3), 2),
@@ -111,7 +114,7 @@ def test_large_layers_reach_every_algorithm(instruction_set):
             plans += [launch.run.plan for launch in layer._packed.launches.values()]
     finally:
         ip.set_num_threads(before)
-    assert {plan.layout for plan in plans} == {"channel", "pixel", "winograd"}
+    assert {plan.layout for plan in plans} == {"channel", "pixel", "winograd", "plane"}
     assert any(plan.threads == 2 for plan in plans) == _conv_cpu.has_openmp
 
 

@@ -29,6 +29,8 @@ x = np.ones((1, n, n), np.float32)
 w = np.full((1, 1, 3, 3), 1 / 9, np.float32)
 out = np.ones((1, n + 2 * p - 2, n + 2 * p - 2), np.float32)
 ip.conv2d(np.ones((1, 40, 40), np.float32), w)
+for pool in ip.avg_pool2d_backward, ip.max_pool2d_backward:
+    pool(np.ones((1, 40, 40), np.float32), np.ones((1, 40, 40), np.float32), 3, 1, 1)
 before = peak()
 {call}
 print(peak() - before, out.mean())
@@ -55,3 +57,10 @@ def test_wide_padding_of_a_large_image_takes_no_memory():
 def test_measurement_sees_an_explicit_copy():
     extra, _ = extra_bytes(EXPLICIT, 1024, 512)
     assert extra > 2048 * 2048 * 4 * 0.9
+
+
+@pytest.mark.parametrize("kind", ["avg", "max"])
+def test_pool_gradients_keep_nothing_of_the_padded_size(kind):
+    call = f"out = ip.{kind}_pool2d_backward(out, x, 3, 1, p, fill_value=0.5).input"
+    extra, _ = extra_bytes(call, 4096, 512)
+    assert extra < 4096 * 4096 * 4 + LIMIT  # the result; the padded input has 104 857 600 bytes

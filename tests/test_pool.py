@@ -182,3 +182,26 @@ def test_extra_memory_does_not_depend_on_the_padding():
         peaks.append(tracemalloc.get_traced_memory()[1] - result.nbytes)
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 200_000  # the tables of two axes; the padded copy would take 80 MB
+
+
+def test_small_planes_pooled_as_one_keep_apart(instruction_set):
+    x = np.random.default_rng(0).standard_normal((3, 5, 12, 9), dtype=np.float32)
+    for pool in (ip.max_pool2d, ip.avg_pool2d):
+        for options in ({}, {"padding": ((0, 0), (1, 1)), "fill_value": 2.0}):
+            together = pool(x, (2, 3), (3, 2), **options)
+            for n, c in np.ndindex(3, 5):
+                alone = pool(x[n, c][None], (2, 3), (3, 2), **options)[0]
+                assert_identical(together[n, c], alone)
+
+
+def test_calls_with_equal_arguments_of_other_kinds_are_still_refused():
+    x = np.ones((1, 4, 4), np.float32)
+    ip.max_pool2d(x, (1, 2))
+    for kernel in (True, 1.0, (True, 2), (1.0, 2)):
+        with pytest.raises(TypeError):
+            ip.max_pool2d(x, kernel)
+    below, above = (
+        ip.max_pool1d(np.zeros((1, 0)), 1, padding=1, fill_value=v) for v in (-0.0, 0.0)
+    )
+    assert np.signbit(below).all()
+    assert not np.signbit(above).any()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from comparison import assert_identical
 from hypothesis import given
 from hypothesis import strategies as st
 from pooling import problems
 
 import implicitpad as ip
+from implicitpad import _numpy_pool_gradient
 
 
 def backward(problem, name, upstream, **changes):
@@ -75,3 +77,29 @@ def test_gradients_have_the_dtype_of_the_input(problem):
         got = backward(problem, name, upstream)
         assert got.input.dtype == problem.input.dtype
         assert got.input.shape == problem.input.shape
+
+
+def test_an_element_may_be_read_by_windows_that_are_not_neighbours():
+    """Windows 0, 1, 2 read the elements (3, 0, 2), (1, 1, 4), (0, 3, 6)."""
+    grad = np.array([[1.0, 10.0, 100.0]]) * 3
+    got = ip.avg_pool1d_backward(
+        grad, np.zeros((1, 7)), 3, 2, ((4, 0),), dilation=3, padding_mode="symmetric"
+    ).input
+    np.testing.assert_array_equal(got, [[101, 20, 1, 101, 10, 0, 100]])
+
+
+@given(problem=problems(dtypes=("float32",)))
+def test_threads_do_not_change_the_bits_of_gradients(problem):
+    upstream = np.random.default_rng(0).standard_normal(problem.max().shape, dtype=np.float32)
+    before, adds = ip.get_num_threads(), _numpy_pool_gradient.ADDS_PER_THREAD
+    try:
+        _numpy_pool_gradient.ADDS_PER_THREAD = 1
+        for name in ("max", "avg"):
+            found = []
+            for threads in (1, 2):
+                ip.set_num_threads(threads)
+                found.append(backward(problem, name, upstream))
+            assert_identical(found[0].input, found[1].input)
+    finally:
+        ip.set_num_threads(before)
+        _numpy_pool_gradient.ADDS_PER_THREAD = adds

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from .. import _pool, _pool_average, _pool_backward
+from .. import _pool, _pool_average, _pool_average_backward, _pool_backward
 from .._arguments import padding_widths, per_axis
 from .._geometry import Axis
 from .._geometry_pool import pool_axes
@@ -96,7 +96,7 @@ class _AvgPool(_Pool):
         )
 
     def linearize(self, x: Any) -> tuple[Any, Pullback]:
-        backward = getattr(_pool_backward, f"avg_pool{self._rank}d_backward")
+        backward = getattr(_pool_average_backward, f"avg_pool{self._rank}d_backward")
         return self(x), lambda grad: (
             backward(
                 grad, x, self.kernel_size, self.stride, self.padding, self.ceil_mode, False,

@@ -24,10 +24,10 @@ def emulated(check: bool):
     return EmulatedDevice(80, check)
 
 
-@pytest.fixture(
-    scope="session",
-    params=[pytest.param("cuda", marks=pytest.mark.gpu) if has_gpu() else "emulator"],
-)
+DEVICES = [pytest.param("cuda", marks=pytest.mark.gpu) if has_gpu() else "emulator"]
+
+
+@pytest.fixture(scope="session", params=DEVICES)
 def device(request):
     """A GPU, or the emulator with every check on."""
     if request.param == "emulator":
@@ -43,14 +43,15 @@ def emulator():
     return emulated(check=True)
 
 
-@pytest.fixture
-def on_device(emulator, monkeypatch):
+@pytest.fixture(params=DEVICES)
+def on_device(request, monkeypatch):
     """A device whose arrays are CuPy's; the backend is made to use it."""
     pytest.importorskip("cupy", reason="CuPy is not installed")
-    if has_gpu():
+    if request.param == "cuda":
         from implicitpad._cuda_device import cupy_device
 
         return cupy_device(0)
+    emulated(check=True)
     from ptx_emulator.host_cupy import HostCupyDevice
 
     from implicitpad import _cupy

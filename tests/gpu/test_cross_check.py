@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gpu_problems import Problem, problem
+from gpu_problems import UNDERFLOW, Problem, problem, values
+from hypothesis import given, settings
+from pooling import gamma, problems
+from test_cuda_pool import FLOATS, MAX, MEAN
 
 import implicitpad
+from implicitpad import _cuda_pool, _cuda_pool_gradient
+from implicitpad._geometry_pool import avg_pool_geometry, max_pool_geometry
 from implicitpad._reference import NUMPY_MODES
 
 DTYPES = (
@@ -57,6 +62,55 @@ def test_cpu_and_device_agree_with_the_reference(device, seed):
     p = random_problem(seed)
     p.check(p.run(device))
     p.check(getattr(implicitpad, f"conv{p.rank}d")(p.x, p.w, p.bias, **p.options))
+
+
+def pool_geometry(resolve, given, p):
+    """Of a pooling problem; `given` are the arguments that all problems share."""
+    options = dict(p.options)
+    return resolve("pool", p.rank, p.input, options.pop("kernel_size"), **(given | options))
+
+
+@settings(max_examples=24)
+@given(p=problems())
+def test_maxima_on_cpu_and_device_agree_with_the_reference(device, p):
+    """Values and indices, also of NaN and infinities; gradients, with the bits of the CPU."""
+    geometry = pool_geometry(max_pool_geometry, MAX, p)
+    x = device.asarray(p.input)
+    got = [device.asnumpy(part) for part in _cuda_pool.pool(device, geometry, x, True)]
+    for ours, cpu, reference in zip(
+        got, p.max(return_indices=True), p.max_reference(), strict=True
+    ):
+        np.testing.assert_array_equal(ours.astype(float), cpu.astype(float))
+        np.testing.assert_array_equal(ours.astype(float), reference.astype(float))
+    if p.input.dtype.kind not in "iu":
+        grad = values(np.random.default_rng(0), geometry.out_shape, p.input.dtype)
+        found = _cuda_pool_gradient.max_pool_backward(device, geometry, device.asarray(grad), x)
+        backward = getattr(implicitpad, f"max_pool{p.rank}d_backward")
+        want = backward(grad, p.input, **p.options).input
+        np.testing.assert_array_equal(device.asnumpy(found[0]).astype(float), want.astype(float))
+
+
+@settings(max_examples=24)
+@given(p=problems(dtypes=FLOATS, special=False))
+def test_means_on_cpu_and_device_agree_with_the_reference(device, p):
+    """And their gradients with the CPU's: in every bit, unless a mode repeats elements."""
+    geometry = pool_geometry(avg_pool_geometry, MEAN, p)
+    x = device.asarray(p.input)
+    got = device.asnumpy(_cuda_pool.pool(device, geometry, x)[0]).astype(np.float64)
+    total, size, count = p.mean_reference()
+    terms = int(np.prod([side.kernel for side in p.sides]))
+    bound = gamma(p.input.dtype, terms) * size / count + UNDERFLOW[p.input.dtype.name]
+    assert (np.abs(got - total / count) <= bound).all()
+    assert (np.abs(got - p.avg().astype(np.float64)) <= 2 * bound).all()
+    grad = values(np.random.default_rng(0), geometry.out_shape, p.input.dtype)
+    found = _cuda_pool_gradient.avg_pool_backward(device, geometry, device.asarray(grad), x)
+    backward = getattr(implicitpad, f"avg_pool{p.rank}d_backward")
+    ours = device.asnumpy(found[0]).astype(np.float64)
+    want = backward(grad, p.input, **p.options).input.astype(np.float64)
+    once = all(side.mode == "constant" for side in p.sides)
+    terms = 0 if once else grad.size * terms
+    slack = 2 * gamma(p.input.dtype, terms) * np.abs(grad.astype(np.float64)).sum()
+    assert (np.abs(ours - want) <= (0 if once else slack)).all()
 
 
 def test_the_comparison_fails_on_a_wrong_result():

@@ -25,6 +25,7 @@ REGISTERS = {
     "conv_gradients": 64,
     "pool": 64,
     "pool_gradients": 64,
+    "pool_planes": 64,
     "conv_planes": 128,
     "conv_channels_last": 128,
     "conv_few_channels": 255,

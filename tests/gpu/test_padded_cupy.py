@@ -13,6 +13,7 @@ import pytest
 from conftest import has_gpu
 
 import implicitpad as ip
+from implicitpad import nn
 from implicitpad.padded import normalization, resizing, resizing_gradients
 from implicitpad.padded.gradients import (
     PaddedGrad,
@@ -99,6 +100,7 @@ SUMS = {
     "allclose": lambda c: np.allclose(c.x, c.x * 1.0),
     "conv2d": lambda c: ip.conv2d(c.x, c.w, c.bias, stride=2, padding=3),
     "conv2d dilated": lambda c: ip.conv2d(c.x, c.w, dilation=2, padding_mode="edge", padding=1),
+    "conv2d of channels in another order": lambda c: ip.conv2d(c.x[:, ::-1], c.w),
     "conv2d of a fill for each sample": lambda c: ip.conv2d(c.each, c.w),
     "conv2d of a periodic fill": lambda c: ip.conv2d(c.periodic, c.w, stride=3),
     "conv2d that continues the border": lambda c: ip.conv2d(c.x, c.w, padding=1, fill_value=FILL),
@@ -213,6 +215,30 @@ def test_a_network_called_again_neither_waits_nor_copies_from_the_host(on_device
         again = network((*layers, up), x)
         assert (on_device.waits, on_device.uploads) == (0, 0)
     np.testing.assert_array_equal(on_device.asnumpy(first), on_device.asnumpy(again))
+
+
+def layers_of(put):
+    """A network with every kind of parameter, on the host or on a device."""
+    found = nn.Sequential(
+        nn.Conv2d(3, 4, 3, rng=1), nn.BatchNorm(4), nn.ReLU(), nn.MaxPool2d(2),
+        nn.GroupNorm(2, 4), nn.Upsample(2), nn.ConvTranspose2d(4, 4, 2, stride=2, rng=2),
+        nn.GlobalAvgPool(),
+    )  # fmt: skip
+    for layer in found.layers:
+        for name in ("weight", "bias"):
+            if getattr(layer, name, None) is not None:
+                setattr(layer, name, put(np.asarray(getattr(layer, name))))
+    return found
+
+
+def test_layers_with_their_weights_on_the_device(on_device):
+    results = []
+    for put in (lambda array: array, on_device.asarray):
+        y, back = layers_of(put).linearize(ip.PaddedArray(put(CORE), 10, 1.0))
+        gradient, _ = back(y * 0 + 1)
+        results.append(parts(on_device, (y, gradient)))
+    for theirs, ours in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 REFUSED = {

@@ -19,7 +19,7 @@ from ptx_emulator import EmulatedDevice, EmulatorError
 from test_cuda_pool import MAX, MEAN
 
 import implicitpad
-from implicitpad import _cuda_device, _cuda_pool, _cuda_source
+from implicitpad import _cuda_device, _cuda_planes, _cuda_pool, _cuda_source
 from implicitpad._geometry_pool import avg_pool_geometry, max_pool_geometry
 
 GEMM = ("gemm", problem(1, (1, 9, 7, 6), (70, 9, 3, 3), padding=1, fill_value=3.0))
@@ -47,6 +47,7 @@ INFINITE = ("gemm", infinite())
 
 
 POOL_GRADIENT = ("pool gradient", None)
+PLANES_POOLED = ("planes of pooling", None)
 
 
 @dataclass
@@ -141,6 +142,19 @@ BUGS = {
     "the row of the index is as long as the input's": Bug(
         "pool_gradients", "row * p.out[2] + q.at[2]", "row * p.size[2] + q.at[2]",
         POOL_GRADIENT, "outside every array"),
+    "the plane of the batch's first image is read for all": Bug(
+        "pool_planes", "x_nci + n * p.x_batch + blockIdx.x * p.x_channel; float64",
+        "x_nci + blockIdx.x * p.x_channel; float64", PLANES_POOLED, "values"),
+    "a NaN loses to the number beside it": Bug(
+        "pool_planes", "return b > a || b != b ? b : a", "return b > a ? b : a", PLANES_POOLED,
+        "values"),
+    "a barrier between two halves of a maximum is removed": Bug(
+        "pool_planes", "larger(best[threadIdx.x], best[threadIdx.x + half]); __syncthreads();",
+        "larger(best[threadIdx.x], best[threadIdx.x + half]);", PLANES_POOLED,
+        "shared memory race"),
+    "a part ends where its last element begins": Bug(
+        "pool_planes", "((i + 1) * size + parts - 1) / parts", "((i + 1) * size) / parts",
+        PLANES_POOLED, "values"),
     "a barrier of the sum over a block is removed": Bug(
         "conv_gradients", "partial[threadIdx.x] += partial[threadIdx.x + half]; __syncthreads();",
         "partial[threadIdx.x] += partial[threadIdx.x + half];", GRADIENTS, "shared memory race"),
@@ -178,6 +192,20 @@ def pool_gradients(device: EmulatedDevice) -> None:
         test_pool_gradients.same_fill(ours[1], theirs.fill_value, 9 * total)
 
 
+def planes(device: EmulatedDevice) -> None:
+    """A NaN that no other element of its thread hides; parts that overlap."""
+    x = np.random.default_rng(14).standard_normal((2, 3, 5, 60)).astype(np.float32)
+    x[1, 2, 4, 40] = np.nan
+    array = device.asarray(x)
+    for operation, wanted in (
+        ("mean", implicitpad.global_avg_pool), ("max", implicitpad.global_max_pool)
+    ):  # fmt: skip
+        got = device.asnumpy(_cuda_planes.global_pool(device, operation, array))
+        np.testing.assert_allclose(got, wanted(x), rtol=1e-6, atol=1e-7)
+    got = device.asnumpy(_cuda_planes.adaptive_mean(device, array, (3, 7)))
+    np.testing.assert_array_equal(got, implicitpad.adaptive_avg_pool2d(x, (3, 7)))
+
+
 def far_apart(device: EmulatedDevice):
     """A batch of two images 2^31 elements apart, of which only the images exist."""
     p = problem(11, (2, 5, 4, 4), (8, 5, 3, 3), padding=1, fill_value=2.0)
@@ -197,6 +225,8 @@ def outcome(device: EmulatedDevice, runs: tuple[str, Any]) -> str:
             pools(device)
         elif family == "pool gradient":
             pool_gradients(device)
+        elif family == "planes of pooling":
+            planes(device)
         else:
             p.check(p.run(device, family, x=x))
     except EmulatorError as error:

@@ -1,0 +1,300 @@
+/* One plane convolved with one filter (depthwise layers, images): lanes are neighbouring outputs of a row,
+ * and the input is read where it lies. Included once for each floating-point type by microkernels.h.
+ *
+ * A strip is a few vectors of columns by `n` rows. Its input rows come as a list of offsets in which stride,
+ * dilation and boundary of the rows are already resolved; NO_ROW is a row of the padding. Columns outside
+ * [from, to) are the fill: a masked load leaves it in their lanes.
+ *
+ *   rolling   kernels of up to PLANE_ROLLING rows: each input row is loaded once and added to all the
+ *             output rows that see it, whose accumulators move on by one
+ *   tall      more rows: PLANE_TALL_ROWS output rows at a time, each input row added to all that see it
+ *
+ * Every output is one sum over rows, depth and columns of the kernel, in this order; tall kernels add up
+ * partial sums of about PARTIAL_TERMS terms.
+ */
+#define MAX_PLANE_VECTORS 8
+#if TILE_PIXELS == 14
+#define TALL_VECTORS 4
+#else
+#define TALL_VECTORS 2
+#endif
+
+/* The columns of a vector's lanes, counted from the first column inside the image and from the first past it. */
+#if defined(__AVX512F__) && LANES > 1
+#define PLANE_MASKS 1
+typedef struct {
+    __m512i first, past;
+} NAME(edges);
+INLINE NAME(edges) NAME(edges_of)(const plane_strip *s) {
+#if ELEMENT_SIZE == 4
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return (NAME(edges)){_mm512_sub_epi32(lane, _mm512_set1_epi32(s->from)),
+                         _mm512_sub_epi32(lane, _mm512_set1_epi32(s->to))};
+#else
+    const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    return (NAME(edges)){_mm512_sub_epi64(lane, _mm512_set1_epi64(s->from)),
+                         _mm512_sub_epi64(lane, _mm512_set1_epi64(s->to))};
+#endif
+}
+/* p[0] ..., which lie in columns `at` ...; the fill for those outside the image, of which nothing is read. */
+INLINE vector NAME(load_inside)(const ELEMENT *p, int at, NAME(edges) edges, vector fill) {
+#if ELEMENT_SIZE == 4
+    const __m512i start = _mm512_set1_epi32(-at);
+    const __mmask16 inside = _mm512_cmpge_epi32_mask(edges.first, start);
+    return (vector)_mm512_mask_loadu_ps((__m512)fill, _mm512_mask_cmplt_epi32_mask(inside, edges.past, start), p);
+#else
+    const __m512i start = _mm512_set1_epi64(-at);
+    const __mmask8 inside = _mm512_cmpge_epi64_mask(edges.first, start);
+    return (vector)_mm512_mask_loadu_pd((__m512d)fill, _mm512_mask_cmplt_epi64_mask(inside, edges.past, start), p);
+#endif
+}
+#else
+#define PLANE_MASKS 0
+typedef int NAME(edges);
+INLINE NAME(edges) NAME(edges_of)(const plane_strip *s) { return s->from; }
+INLINE vector NAME(load_inside)(const ELEMENT *p, int at, NAME(edges) edges, vector fill) {
+    (void)at, (void)edges, (void)fill;
+    return vload(p);
+}
+#endif
+
+/* Past the caches, for outputs that outgrow them; `p` is aligned to a vector. */
+INLINE void NAME(stream)(ELEMENT *p, vector v) {
+#if defined(__AVX512F__) && LANES > 1
+    _mm512_stream_si512((void *)p, (__m512i)v);
+#elif defined(__AVX2__) && LANES > 1
+    _mm256_stream_si256((void *)p, (__m256i)v);
+#else
+    vstore(p, v);
+#endif
+}
+
+static void NAME(fence)(void) {
+#if defined(__AVX2__)
+    _mm_sfence();
+#endif
+}
+
+/* What the tap at column `at` sees: every `stride`-th element, for the vector of outputs that starts `on` further. */
+INLINE vector NAME(tap)(const int stride, const int masked, const ELEMENT *row, int at, int on, const int odd,
+                        NAME(edges) edges, vector fill) {
+    row += at;
+    at += on;
+    vector a = masked ? NAME(load_inside)(row, at, edges, fill) : vload(row);
+    if (stride == 1) {
+        IN_REGISTER(a);
+        return a;
+    }
+    row += LANES;
+    vector b = masked ? NAME(load_inside)(row, at + LANES, edges, fill) : vload(row);
+    deinterleave(&a, &b);
+    return odd ? b : a;
+}
+
+/* `pair`: the two vectors are of two planes, x_plane and so on apart, with a filter each: narrow planes keep the
+ * multiply-adds waiting for one another. `fixed`: columns of the kernel, next to each other, depth 1; 0: any
+ * number, any dilation. */
+INLINE void NAME(rolling)(const int height, const int stride, const int vectors, const int pair, const int masked,
+                          const int fixed, const plane_strip *strip) {
+    const plane_strip local = *strip, *const s = &local; /* which the outputs do not alias */
+    const int live = (height + stride - 1) / stride;     /* output rows that see an input row */
+    const int width = fixed ? fixed : s->width, depth = fixed ? 1 : s->depth;
+    const int hold = fixed && !pair && TILE_PIXELS == 14 && height * fixed <= 9; /* weights stay in registers */
+    const ptrdiff_t *rows = s->rows, y_step = pair ? s->y_plane : LANES * (ptrdiff_t)sizeof(ELEMENT);
+    const NAME(edges) edges = NAME(edges_of)(s);
+    vector bias[MAX_PLANE_VECTORS], fill[MAX_PLANE_VECTORS];
+    vector acc[PLANE_ROLLING][MAX_PLANE_VECTORS]; /* of the output rows in sight, youngest first */
+    vector held[9];
+
+    UNROLL for (int v = 0; v < vectors; v++) {
+        bias[v] = broadcast(((const ELEMENT *)s->bias)[pair ? v : 0]);
+        fill[v] = broadcast(((const ELEMENT *)s->fill_row)[pair ? v * s->fill_plane : 0]);
+    }
+    UNROLL for (int i = 0; i < live; i++) UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = bias[v];
+    if (hold)
+        UNROLL for (int t = 0; t < height * fixed; t++) {
+            held[t] = broadcast(((const ELEMENT *)s->weights)[t]);
+            IN_REGISTER(held[t]);
+        }
+    for (int row = 1 - live; row < s->n; row++) { /* the oldest, complete at the end of the round */
+        UNROLL for (int r = 0; r < stride; r++) for (int d = 0; d < depth; d++, rows++) {
+            const ELEMENT *x = *rows == NO_ROW ? s->fill_row : (const void *)(s->x + *rows);
+            const ELEMENT *weights = (const ELEMENT *)s->weights + (ptrdiff_t)d * height * width;
+            const ptrdiff_t x_step = !pair ? stride * LANES : *rows == NO_ROW ? s->fill_plane : s->x_plane;
+            if (!pair)
+                UNROLL for (int v = 0; v < vectors; v++) PREFETCH((const char *)(x + v * stride * LANES) + PLANE_AHEAD);
+#define TAP(k, base, odd)                                                                                              \
+    {                                                                                                                  \
+        vector value[MAX_PLANE_VECTORS];                                                                               \
+        UNROLL for (int v = 0; v < vectors; v++) value[v] =                                                            \
+            NAME(tap)(stride, masked, x + v * x_step, base, pair ? 0 : v * stride * LANES, odd, edges, fill[v]);       \
+        /* short planes: output rows above and below are worth leaving out */                                          \
+        UNROLL for (int i = 0; i < live;                                                                               \
+                    i++) if (r + stride * i < height && (!pair || (unsigned)(row + live - 1 - i) < (unsigned)s->n)) {  \
+            const ptrdiff_t at = (r + stride * i) * width + (k);                                                       \
+            const vector w = hold ? held[at] : broadcast(weights[at]);                                                 \
+            UNROLL for (int v = 0; v < vectors; v++) acc[i][v] +=                                                      \
+                (pair && v ? broadcast(weights[at + s->weights_plane]) : w) * value[v];                                \
+        }                                                                                                              \
+    }
+            if (fixed)
+                UNROLL for (int k = 0; k < fixed; k++)
+                    TAP(k, k / stride * stride, k % stride) else for (int k = 0; k < width; k++)
+                        TAP(k, k * s->dilation, 0)
+#undef TAP
+        }
+        if (row >= 0) {
+            char *y = s->y + row * s->y_row;
+            if (!pair && s->stream)
+                UNROLL for (int v = 0; v < vectors; v++) NAME(stream)((void *)(y + v * y_step), acc[live - 1][v]);
+            else
+                UNROLL for (int v = 0; v < vectors; v++) if (pair || v == vectors - 1)
+                    store_first((void *)(y + v * y_step), acc[live - 1][v], s->count - (pair ? 0 : v * LANES));
+            else vstore((void *)(y + v * y_step), acc[live - 1][v]);
+        }
+        UNROLL for (int i = live - 1; i > 0; i--) UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = acc[i - 1][v];
+        UNROLL for (int v = 0; v < vectors; v++) acc[0][v] = bias[v];
+    }
+}
+
+/* Long rows of taps, one row high: taps LANES apart share their loads. */
+INLINE void NAME(line)(const int vectors, const int masked, const plane_strip *strip) {
+    const plane_strip local = *strip, *const s = &local;
+    const ELEMENT *weights = s->weights;
+    const vector bias = broadcast(*(const ELEMENT *)s->bias), fill = broadcast(*(const ELEMENT *)s->fill_row);
+    const NAME(edges) edges = NAME(edges_of)(s);
+    for (int row = 0; row < s->n; row++) {
+        const ELEMENT *x = s->rows[row] == NO_ROW ? s->fill_row : (const void *)(s->x + s->rows[row]);
+        ELEMENT *y = (void *)(s->y + row * s->y_row);
+        vector acc[MAX_PLANE_VECTORS + 1];
+        UNROLL for (int v = 0; v <= vectors; v++) acc[v] = bias;
+        for (int first = 0; first < s->width; first += 2 * LANES)
+            for (int k = first; k < first + LANES && k < s->width; k++) {
+                const vector w = broadcast(weights[k]);
+                if (k + LANES < s->width) {
+                    const vector next = broadcast(weights[k + LANES]);
+                    UNROLL for (int v = 0; v <= vectors; v++) {
+                        const vector value = NAME(tap)(1, masked, x + v * LANES, k, v * LANES, 0, edges, fill);
+                        if (v < vectors)
+                            acc[v + 1] += w * value;
+                        if (v > 0)
+                            acc[v] += next * value;
+                    }
+                } else
+                    UNROLL for (int v = 0; v < vectors; v++) acc[v + 1] +=
+                        w * NAME(tap)(1, masked, x + v * LANES, k, v * LANES, 0, edges, fill);
+            }
+        if (s->stream)
+            UNROLL for (int v = 0; v < vectors; v++) NAME(stream)(y + v * LANES, acc[v + 1]);
+        else {
+            UNROLL for (int v = 0; v < vectors - 1; v++) vstore(y + v * LANES, acc[v + 1]);
+            store_first(y + (vectors - 1) * LANES, acc[vectors], s->count - (vectors - 1) * LANES);
+        }
+    }
+}
+
+/* Add input row i to output rows from ... to; then put complete partial sums aside, unless there is only one. */
+INLINE void NAME(tall_row)(const int from, const int to, const int vectors, const int one, int i, int partial,
+                           const plane_strip *s, vector (*acc)[MAX_PLANE_VECTORS], vector (*total)[MAX_PLANE_VECTORS]) {
+    const int width = s->width, dilation = s->dilation;
+    for (int d = 0; d < s->depth; d++) {
+        const ptrdiff_t offset = s->rows[(ptrdiff_t)i * s->depth + d];
+        const ELEMENT *x = offset == NO_ROW ? s->fill_row : (const void *)(s->x + offset);
+        const ELEMENT *weights = (const ELEMENT *)s->weights + ((ptrdiff_t)d * s->height + i) * width;
+        if (offset != NO_ROW) /* what lies to the right is next */
+            UNROLL for (int v = 0; v < vectors; v++) PREFETCH((const char *)(x + (vectors + v) * LANES + width - 1));
+        for (int k = 0; k < width; k++, x += dilation) {
+            vector value[MAX_PLANE_VECTORS];
+            UNROLL for (int v = 0; v < vectors; v++) {
+                value[v] = vload(x + v * LANES);
+                IN_REGISTER(value[v]);
+            }
+            UNROLL for (int r = from; r <= to; r++) {
+                const vector w = broadcast(weights[k - (ptrdiff_t)r * width]);
+                UNROLL for (int v = 0; v < vectors; v++) acc[r][v] += w * value[v];
+            }
+        }
+    }
+    if (!one)
+        UNROLL for (int r = from; r <= to; r++) if ((i - r + 1) % partial == 0) UNROLL for (int v = 0; v < vectors; v++)
+            total[r][v] += acc[r][v],
+            acc[r][v] = (vector){0};
+}
+
+INLINE int NAME(partial_rows)(const plane_strip *s) {
+    const int terms = s->depth * s->width;
+    return terms < PARTIAL_TERMS ? PARTIAL_TERMS / terms : 1;
+}
+
+INLINE void NAME(tall)(const int vectors, const int one, const plane_strip *strip) {
+    enum { LAST = PLANE_TALL_ROWS - 1 };
+    const plane_strip local = *strip, *const s = &local;
+    const int partial = NAME(partial_rows)(s);
+    const vector bias = broadcast(*(const ELEMENT *)s->bias);
+    vector acc[PLANE_TALL_ROWS][MAX_PLANE_VECTORS], total[PLANE_TALL_ROWS][MAX_PLANE_VECTORS];
+
+    UNROLL for (int r = 0; r <= LAST; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = (vector){0},
+                                                                                    total[r][v] = bias;
+    UNROLL for (int i = 0; i < LAST; i++) NAME(tall_row)(0, i, vectors, one, i, partial, s, acc, total);
+    for (int i = LAST; i < s->height; i++)
+        NAME(tall_row)(0, LAST, vectors, one, i, partial, s, acc, total);
+    UNROLL for (int r = 1; r <= LAST; r++)
+        NAME(tall_row)(r, LAST, vectors, one, s->height - 1 + r, partial, s, acc, total);
+    UNROLL for (int r = 0; r <= LAST; r++) if (r < s->n) {
+        ELEMENT *y = (void *)(s->y + r * s->y_row);
+        UNROLL for (int v = 0; v < vectors - 1; v++) vstore(y + v * LANES, acc[r][v] + total[r][v]);
+        store_first(y + (vectors - 1) * LANES, acc[r][vectors - 1] + total[r][vectors - 1],
+                    s->count - (vectors - 1) * LANES);
+    }
+}
+
+#define ROLLING(height, stride, kind, vectors, masked)                                                                 \
+    static NOINLINE void NAME(rolling_##height##_##stride##_##kind##_##masked)(const plane_strip *s) {                 \
+        const int next_to = s->dilation == 1 && s->depth == 1;                                                         \
+        if (height == 1 && stride == 1 && kind < 2 && next_to && s->width > LANES)                                     \
+            NAME(line)(vectors, masked, s);                                                                            \
+        else if (height > 1 && next_to && s->width == height)                                                          \
+            NAME(rolling)(height, stride, vectors, kind == 2, masked, height, s);                                      \
+        else                                                                                                           \
+            NAME(rolling)(height, stride, vectors, kind == 2, masked, 0, s);                                           \
+    }
+#define ROLLING_ENTRY(height, stride, kind, vectors, masked)                                                           \
+    .rolling[height][stride][kind][masked] = NAME(rolling_##height##_##stride##_##kind##_##masked),
+#define TALL(vectors)                                                                                                  \
+    static NOINLINE void NAME(tall_##vectors)(const plane_strip *s) {                                                  \
+        if (NAME(partial_rows)(s) >= s->height)                                                                        \
+            NAME(tall)(vectors, 1, s);                                                                                 \
+        else                                                                                                           \
+            NAME(tall)(vectors, 0, s);                                                                                 \
+    }
+#define TALL_ENTRY_(vectors) NAME(tall_##vectors)
+#define TALL_ENTRY(vectors) TALL_ENTRY_(vectors)
+
+/* The kinds of strip: 0, one vector; 1, as many as the registers hold; 2, one of each of two planes. */
+#define KINDS(F, height, stride, vectors)                                                                              \
+    F(height, stride, 0, 1, 0) F(height, stride, 1, vectors, 0) MASKED_KINDS(F, height, stride, vectors)
+#if PLANE_MASKS
+#define MASKED_KINDS(F, height, stride, vectors)                                                                       \
+    F(height, stride, 0, 1, 1) F(height, stride, 1, vectors, 1) F(height, stride, 2, 2, 1)
+#else
+#define MASKED_KINDS(F, height, stride, vectors)
+#endif
+#define STRIDES(F, height, vectors) KINDS(F, height, 1, vectors) KINDS(F, height, 2, vectors)
+#define EACH_ROLLING(F) STRIDES(F, 1, 8) STRIDES(F, 2, 4) STRIDES(F, 3, 2) STRIDES(F, 4, 2) STRIDES(F, 5, 2)
+EACH_ROLLING(ROLLING)
+TALL(1)
+#if TALL_VECTORS == 4
+TALL(4)
+#else
+TALL(2)
+#endif
+
+static const plane_kernels NAME(planes) = {
+    .masks = PLANE_MASKS,
+    .vectors = {TALL_VECTORS, 8, 4, 2, 2, 2},
+    EACH_ROLLING(ROLLING_ENTRY).tall = {NAME(tall_1), TALL_ENTRY(TALL_VECTORS)},
+    .fence = NAME(fence),
+};
+#undef PLANE_MASKS
+#undef TALL_VECTORS
+#undef MASKED_KINDS
