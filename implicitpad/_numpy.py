@@ -35,14 +35,16 @@ class PackedConv:
     """
 
     def __init__(self, geometry: ConvGeometry, weight: Array, bias: Array | None) -> None:
-        self.terms = np.ascontiguousarray(weight, dtype=geometry.compute)
-        self.finite = bool(np.isfinite(self.terms).all())
+        # Bytes stay bytes until it is known what a plan computes with.
+        kept = geometry.weight_dtype if geometry.weight_dtype.itemsize == 1 else geometry.compute
+        self.terms = np.ascontiguousarray(weight, dtype=kept)
+        self.finite = kept.kind != "f" or bool(np.isfinite(self.terms).all())
         shape = (geometry.out_channels,)
         if bias is None:
             self._bias = np.zeros(shape, geometry.compute)
         else:
             self._bias = np.ascontiguousarray(bias, dtype=geometry.compute)
-        self._packed: dict[tuple[str, str, tuple[int, ...]], tuple[Any, Any]] = {}
+        self._packed: dict[tuple[Any, ...], tuple[Any, Any]] = {}
         self._plans: dict[tuple[Any, ...], tuple[Any, Array, Array | None]] = {}
 
     def plan(
@@ -62,6 +64,7 @@ class PackedConv:
                 geometry.out_channels,
                 geometry.groups,
                 geometry.dtype.name,
+                geometry.weight_dtype.name,
                 geometry.out_dtype.name,
                 direct,
                 geometry.precision == "fast" and bool(np.isfinite(fill).all()),
@@ -69,6 +72,8 @@ class PackedConv:
                 threads,
             )
             sums = self._fill_sums(geometry) if plan.corrected and fill.any() else None
+            if plan.interleaved:
+                fill = geometry.fill
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
             planned = self._plans[key] = (plan, fill, sums)
@@ -83,10 +88,16 @@ class PackedConv:
         return np.ascontiguousarray(sums.reshape(geometry.out_channels, -1))
 
     def buffers(self, plan: Any) -> tuple[Any, Any]:
-        key = (plan.instruction_set, plan.layout, plan.blocks)
+        key = (plan.instruction_set, plan.layout, plan.blocks, plan.offset)
         packed = self._packed.get(key)
         if packed is None:
-            packed = self._packed[key] = (plan.pack(self.terms), plan.pack_bias(self._bias))
+            terms, bias = self.terms, self._bias
+            if not plan.interleaved:
+                terms = terms.astype(bias.dtype, copy=False)
+            if plan.offset:
+                every = tuple(range(1, terms.ndim))
+                bias = bias - np.int32(plan.offset) * terms.sum(every, np.int32)
+            packed = self._packed[key] = (plan.pack(terms), plan.pack_bias(bias))
         return packed
 
 

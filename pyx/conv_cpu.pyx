@@ -22,6 +22,7 @@ from libc.string cimport memcpy, memset
 
 from index_map cimport CIRCULAR, CONSTANT, REFLECT, REPLICATE, SYMMETRIC, Mode
 from index_map cimport source_index as _source_index
+from gather cimport interleave_weights
 from kernels cimport *
 from panel cimport *
 from plan cimport Call, Plan
@@ -136,22 +137,25 @@ cdef class ConvPlan:
     """One convolution geometry, resolved for the chosen instruction set.
 
     `axes`: three objects with size, kernel, stride, dilation, before, mode, out (implicitpad._geometry.Axis).
-    `storage`, `out_storage`: dtype names of input and output. `direct`: the output's last axis is contiguous.
-    `fast`: F(4x4, 3x3) may be used; the fill is finite. `zeros`: the fill is 0 and the weights are finite.
-    `corrected`: `run` wants fill_sums.
+    `storage`, `weight_storage`, `out_storage`: dtype names of input, weights and output. `direct`: the output's
+    last axis is contiguous. `fast`: F(4x4, 3x3) may be used; the fill is finite. `zeros`: the fill is 0 and the
+    weights are finite. `corrected`: `run` wants fill_sums. `interleaved`: `pack` and `run` take weights and fill
+    as they are stored, not in the element type. `offset`: added to every input value; the bias must take it back.
     """
     cdef Plan plan
     cdef Buffer memory
     cdef readonly str instruction_set
     cdef Buffer outside
-    cdef readonly str layout            # of the packed weights: "channel", "pixel", "winograd", "winograd4"
+    cdef readonly str layout            # of the packed weights: "[dot ]channel", "[dot ]pixel", "winograd[4]"
     cdef readonly bint corrected
+    cdef readonly int interleaved       # input channels in an element: 0 for plain elements, else 4
+    cdef readonly int offset
     cdef readonly Py_ssize_t workspace  # bytes for each thread
     cdef readonly int threads
     cdef readonly tuple blocks
 
-    def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, storage, out_storage,
-                 bint direct, bint fast, bint zeros, int threads):
+    def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, storage, weight_storage,
+                 out_storage, bint direct, bint fast, bint zeros, int threads):
         cdef Plan *plan = &self.plan
         code, element = STORAGE[storage]
         self.instruction_set = get_instruction_set()
@@ -161,6 +165,8 @@ cdef class ConvPlan:
         plan.itemsize = 8 if element in (F64, I64) else 4
         plan.batch, plan.groups = batch, groups
         plan.channels, plan.filters = in_channels // groups, out_channels // groups
+        self.offset = choose_dot(plan, _chosen.dot, storage, weight_storage)
+        self.interleaved = plan.interleaved
         plan.direct = direct
         plan.taps = 1
         for a, axis in enumerate(axes):
@@ -173,7 +179,7 @@ cdef class ConvPlan:
                 plan.axis[a].virtual = axis.out * axis.kernel
             plan.taps *= axis.kernel
         cost, widths = choose_tile(plan, True)
-        self.layout = "channel" if plan.channel_lanes else "pixel"
+        self.layout = ("dot " if plan.interleaved else "") + ("channel" if plan.channel_lanes else "pixel")
         winograd = choose_winograd(plan, cost, fast)
         if winograd is not None:
             widths = winograd
@@ -191,7 +197,7 @@ cdef class ConvPlan:
             plan.group_weights = (plan.tile + 2) ** 2 * plan.weight_stride * plan.n_blocks
         divide(plan, threads)
         self.threads = plan.threads
-        self._allocate(axes, zeros)
+        self._allocate(axes, zeros and not self.offset)
 
     cdef _allocate(self, axes, bint zeros):
         cdef Plan *plan = &self.plan
@@ -293,20 +299,27 @@ cdef class ConvPlan:
         return 1 - inside
 
     def pack(self, weights):
-        """Weights in this plan's layout. `weights`: contiguous, element type, (out_channels, ...)."""
+        """Weights in this plan's layout. `weights`: contiguous (out_channels, ...), element type or int8."""
         cdef Plan *plan = &self.plan
         cdef Py_ssize_t terms = <Py_ssize_t>plan.channels * plan.taps
         cdef Buffer packed = Buffer(plan.groups * plan.group_weights * plan.itemsize)
         cdef Buffer block = Buffer(terms * max(self.blocks) * plan.itemsize if plan.tile > 1 else 0)
+        cdef Buffer elements = Buffer(
+            <Py_ssize_t>plan.groups * plan.filters * terms * plan.itemsize if plan.interleaved else 0)
         cdef Py_buffer view
         cdef const char *source
+        cdef const char *start
         cdef char *target = packed.data
         cdef int group, b, rows
         PyObject_GetBuffer(weights, &view, PyBUF_STRIDES)
+        start = <const char *>view.buf
         with nogil:
+            if plan.interleaved:
+                interleave_weights(plan, start, elements.data)
+                start = elements.data
             for group in range(plan.groups):
                 for b in range(plan.n_blocks):
-                    source = <const char *>view.buf + (group * plan.filters + plan.first[b]) * terms * plan.itemsize
+                    source = start + (group * plan.filters + plan.first[b]) * terms * plan.itemsize
                     rows = plan.filters - plan.first[b]
                     if rows > plan.width[b]:
                         rows = plan.width[b]
@@ -338,7 +351,8 @@ cdef class ConvPlan:
     def run(self, x, terms, Buffer weights, Buffer bias, fill, fill_sums, y):
         """Convolve x (N, C, D, H, W) into y (N, K, D', H', W').
 
-        `terms`: the weights that `weights` was packed from; `fill`: element type, () or (C,).
+        `terms`: the weights that `weights` was packed from; `fill`: element type, or as stored
+        if interleaved, () or (C,).
         `fill_sums`: None, or, for a corrected plan whose fill is not 0, float64 (K, taps): the fill times
         the weights, summed over channels.
         """
@@ -354,7 +368,7 @@ cdef class ConvPlan:
         PyObject_GetBuffer(y, &y_view, PyBUF_STRIDES | PyBUF_WRITABLE)
         PyObject_GetBuffer(fill, &fill_view, PyBUF_STRIDES)
         call.x, call.y, call.fill = <const char *>x_view.buf, <char *>y_view.buf, <const char *>fill_view.buf
-        call.fill_stride = plan.itemsize if fill_view.ndim else 0
+        call.fill_stride = fill_view.itemsize if fill_view.ndim else 0
         call.fill_sums = NULL
         PyObject_GetBuffer(terms, &terms_view, PyBUF_STRIDES)
         call.weights, call.bias, call.terms = weights.data, bias.data, <const char *>terms_view.buf

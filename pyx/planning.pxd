@@ -6,7 +6,7 @@ and explicit padding are computed alike. The constants were measured on x86 proc
 second-level cache.
 """
 
-from kernels cimport CHANNEL_VECTORS, PANEL_SLACK
+from kernels cimport CHANNEL_VECTORS, PANEL_SLACK, dot_kernels
 from panel cimport ceil_div, lay_out
 from plan cimport Plan
 
@@ -17,6 +17,17 @@ cdef enum:
     TRANSFORMED_BYTES = 400 * 1024  # of a block's transformed inputs
     BYTES_A_CYCLE = 16          # of weights, from the third-level cache
     WORTH_SKIPPING = 10         # percent of the terms that lie in zero padding
+
+
+cdef inline int choose_dot(Plan *plan, const dot_kernels *dot, storage, weight_storage):
+    """Compute bytes by dot products, where the processor has them; what is added to every input value."""
+    if dot == NULL or storage not in ("int8", "uint8") or weight_storage != "int8" or not dot.usable():
+        return 0
+    plan.dot, plan.kernels = dot, dot.element
+    plan.load_channels = dot.load_signed if storage == "int8" else dot.load_unsigned
+    plan.interleaved, plan.in_channels = 4, plan.channels
+    plan.channels = <int>ceil_div(plan.in_channels, 4)
+    return 128 if storage == "int8" else 0
 
 
 cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
