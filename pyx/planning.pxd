@@ -36,7 +36,7 @@ cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
     A step of either tile costs the largest of its multiply-adds (2 a cycle), its loads (2 a cycle) and
     the latency of a chain of multiply-adds (4 cycles); then the tile is stored, which is dear for the
     channel tile: it must be transposed. At equal counts the channel tile is faster, because broadcasts
-    never cross cache lines; with bytes, a fifth faster (both factors measured).
+    never cross cache lines; with bytes, a sixth faster (both factors measured).
     """
     plan.images, plan.tile, plan.winograd = 1, 1, NULL
     lanes, filters = plan.kernels.lanes, plan.filters
@@ -64,7 +64,7 @@ cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
             tiles = vectors / plan.kernels.pixel_vectors[log2]
         size = (1 << log2) * vectors / tiles
         step = max(size / 2, ((1 << log2) + vectors / tiles) / 2, 4) + 1.5 * size / terms
-        pixel_cost += (1.2 if plan.interleaved else 1.03) * tiles * step
+        pixel_cost += (1.16 if plan.interleaved else 1.03) * tiles * step
         widths.append(1 << log2)
         left -= 1 << log2
     plan.channel_lanes = channel_cost <= pixel_cost
