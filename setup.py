@@ -19,7 +19,13 @@ from setuptools.errors import CompileError, LinkError
 
 # The table of compiled modules: name below implicitpad -> sources below pyx/.
 EXTENSIONS = {
-    "_conv_cpu": ["conv_cpu.pyx", "kernels_avx512.c", "kernels_avx2.c", "kernels_baseline.c"],
+    "_conv_cpu": [
+        "conv_cpu.pyx",
+        "kernels_vnni.c",
+        "kernels_avx512.c",
+        "kernels_avx2.c",
+        "kernels_baseline.c",
+    ],
     "_transpose_cpu": ["transpose_cpu.pyx"],
     "_columns_cpu": ["columns_cpu.pyx"],
     "_gradient_cpu": ["gradient_cpu.pyx"],
@@ -48,7 +54,11 @@ UNIX_FLAGS = ["-O3", "-std=gnu11", "-ffp-contract=fast", "-fno-math-errno"]
 MSVC_FLAGS = ["/O2", "/std:c11"]
 
 # GCC takes the instruction set of a kernel file from the pragma at its top, which Clang ignores.
-CLANG_TARGETS = {"avx512.c": "-march=x86-64-v4", "avx2.c": "-march=x86-64-v3"}
+CLANG_TARGETS = {
+    "vnni.c": ["-march=x86-64-v4", "-mavx512vnni"],
+    "avx512.c": ["-march=x86-64-v4"],
+    "avx2.c": ["-march=x86-64-v3"],
+}
 
 # Compiler and linker flags for OpenMP, the first pair that links; without one, loops are serial.
 OPENMP_UNIX = [(["-fopenmp"], ["-fopenmp"])] + [
@@ -92,7 +102,7 @@ class BuildExtensions(build_ext):
 
         def compile_in_parallel(sources, *, extra_postargs, **options):
             def compile_one(source):
-                target = [targets[set_]] if (set_ := source.rpartition("_")[2]) in targets else []
+                target = targets.get(source.rpartition("_")[2], [])
                 return compile_files([source], extra_postargs=extra_postargs + target, **options)
 
             with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -143,8 +143,9 @@ def plot(tables: dict[str, list[dict[str, Any]]], path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
     rows = [row for table in tables.values() for row in table]
     for name in rows[0]["error"]:
-        speed = [ratio(row, "pad", name) for row in rows]
-        axes.scatter([row["error"][name] for row in rows], speed, s=22, label=name, alpha=0.75)
+        found = [row for row in rows if name in row["error"]]
+        speed = [ratio(row, "pad", name) for row in found]
+        axes.scatter([row["error"][name] for row in found], speed, s=22, label=name, alpha=0.75)
     axes.set(xscale="log", yscale="log", xlabel="largest error, relative to the largest output")
     axes.set_ylabel("speed, relative to F.pad + conv in PyTorch")
     axes.axhline(1, color="0.6", lw=0.8)

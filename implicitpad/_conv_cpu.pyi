@@ -27,6 +27,8 @@ class ConvPlan:
     threads: int
     blocks: tuple[int, ...]
     corrected: bool
+    interleaved: int
+    offset: int
     def __init__(
         self,
         axes: Sequence[Any],
@@ -35,6 +37,7 @@ class ConvPlan:
         out_channels: int,
         groups: int,
         storage: str,
+        weight_storage: str,
         out_storage: str,
         direct: bool,
         fast: bool,

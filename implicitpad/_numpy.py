@@ -40,6 +40,7 @@ def conv_plan(
         geometry.out_channels,
         geometry.groups,
         geometry.dtype.name,
+        geometry.weight_dtype.name,
         geometry.out_dtype.name,
         direct,
         fast,
@@ -68,14 +69,16 @@ class PackedConv:
     """
 
     def __init__(self, geometry: ConvGeometry, weight: Array, bias: Array | None) -> None:
-        self.terms = np.ascontiguousarray(weight, dtype=geometry.compute)
-        self.finite = bool(np.isfinite(self.terms).all())
+        # Bytes stay bytes until it is known what a plan computes with.
+        kept = geometry.weight_dtype if geometry.weight_dtype.itemsize == 1 else geometry.compute
+        self.terms = np.ascontiguousarray(weight, dtype=kept)
+        self.finite = kept.kind != "f" or bool(np.isfinite(self.terms).all())
         shape = (geometry.out_channels,)
         if bias is None:
             self._bias = np.zeros(shape, geometry.compute)
         else:
             self._bias = np.ascontiguousarray(bias, dtype=geometry.compute)
-        self._packed: dict[tuple[str, str, tuple[int, ...]], tuple[Any, Any]] = {}
+        self._packed: dict[tuple[Any, ...], tuple[Any, Any]] = {}
         self.launches: dict[tuple[Any, ...], Launch] = {}
 
     def launch(
@@ -115,6 +118,8 @@ class PackedConv:
                 plan = conv_plan(geometry, axes, direct, fast, zeros)
             run = _conv_cpu.ConvCall(plan, self.terms, *self._buffers(plan), x.strides, y.strides)
             sums = self.fill_sums(geometry, fill) if plan.corrected else None
+            if plan.interleaved:
+                fill = fill.astype(geometry.dtype)
         if len(self.launches) >= _LAUNCHES:
             self.launches.clear()
         found = Launch(out.shape, out.dtype, run, fill, sums, raw(input) is not input)
@@ -132,10 +137,16 @@ class PackedConv:
         return np.ascontiguousarray(sums.reshape(geometry.out_channels, -1))
 
     def _buffers(self, plan: Any) -> tuple[Any, Any]:
-        key = (plan.instruction_set, plan.layout, plan.blocks)
+        key = (plan.instruction_set, plan.layout, plan.blocks, plan.offset)
         packed = self._packed.get(key)
         if packed is None:
-            packed = self._packed[key] = (plan.pack(self.terms), plan.pack_bias(self._bias))
+            terms, bias = self.terms, self._bias
+            if not plan.interleaved:
+                terms = terms.astype(bias.dtype, copy=False)
+            if plan.offset:
+                every = tuple(range(1, terms.ndim))
+                bias = bias - np.int32(plan.offset) * terms.sum(every, np.int32)
+            packed = self._packed[key] = (plan.pack(terms), plan.pack_bias(bias))
         return packed
 
 

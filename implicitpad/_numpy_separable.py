@@ -35,6 +35,7 @@ def plan(geometry: ConvGeometry, axes: tuple[Any, ...], terms: Array, direct: bo
         filters,
         filters,
         dtype,
+        dtype,
         geometry.out_dtype.name,
         direct,
         False,

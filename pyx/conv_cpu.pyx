@@ -23,6 +23,7 @@ from libc.string cimport memcpy, memset
 from fourier cimport transform_filters
 from index_map cimport CIRCULAR, CONSTANT, REFLECT, REPLICATE, SYMMETRIC, Mode
 from index_map cimport source_index as _source_index
+from gather cimport interleave_weights
 from kernels cimport *
 from panel cimport *
 from plan cimport Call, Plan
@@ -140,10 +141,12 @@ cdef class ConvPlan:
     """One convolution geometry, resolved for the chosen instruction set.
 
     `axes`: three objects with size, kernel, stride, dilation, before, mode, out (implicitpad._geometry.Axis).
-    `storage`, `out_storage`: dtype names of input and output. `direct`: the output's last axis is contiguous.
-    `fast`: F(4x4, 3x3) may be used; the fill is finite. `zeros`: the fill is 0 and the weights are finite.
-    `corrected`: calls want fill_sums. `tables`: three int32 arrays, the element that each virtual position
-    reads or -1, instead of the index map of the axes: kernels follow any table, of elements in any order.
+    `storage`, `weight_storage`, `out_storage`: dtype names of input, weights and output. `direct`: the output's
+    last axis is contiguous. `fast`: F(4x4, 3x3) may be used; the fill is finite. `zeros`: the fill is 0 and the
+    weights are finite. `corrected`: calls want fill_sums. `interleaved`: `pack` and calls take weights and fill as
+    they are stored, not in the element type. `offset`: added to every input value; the bias must take it back.
+    `tables`: three int32 arrays, the element that each virtual position reads or -1, instead of the index map of
+    the axes: kernels follow any table, of elements in any order.
     """
     cdef Plan plan
     cdef Buffer memory
@@ -151,14 +154,16 @@ cdef class ConvPlan:
     cdef Buffer outside
     cdef ConvPlan second
     cdef int32_t[::1] columns
-    cdef readonly str layout            # of the packed weights: "channel", "winograd", "plane" ...
+    cdef readonly str layout            # of the packed weights: "channel", "dot channel", "winograd", "plane" ...
     cdef readonly bint corrected
+    cdef readonly int interleaved       # input channels in an element: 0 for plain elements, else 4
+    cdef readonly int offset
     cdef readonly Py_ssize_t workspace  # bytes for each thread
     cdef readonly int threads
     cdef readonly tuple blocks
 
-    def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, storage, out_storage,
-                 bint direct, bint fast, bint zeros, int threads, tables=None):
+    def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, storage, weight_storage,
+                 out_storage, bint direct, bint fast, bint zeros, int threads, tables=None):
         cdef Plan *plan = &self.plan
         code, element = STORAGE[storage]
         self.instruction_set = get_instruction_set()
@@ -168,6 +173,8 @@ cdef class ConvPlan:
         plan.itemsize = 8 if element in (F64, I64) else 4
         plan.batch, plan.groups = batch, groups
         plan.channels, plan.filters = in_channels // groups, out_channels // groups
+        self.offset = choose_dot(plan, _chosen.dot, storage, weight_storage)
+        self.interleaved = plan.interleaved
         plan.direct = direct
         plan.taps = 1
         for a, axis in enumerate(axes):
@@ -187,7 +194,7 @@ cdef class ConvPlan:
             find_run(plan)
             return
         cost, widths = choose_tile(plan, True)
-        self.layout = "channel" if plan.channel_lanes else "pixel"
+        self.layout = ("dot " if plan.interleaved else "") + ("channel" if plan.channel_lanes else "pixel")
         winograd = choose_winograd(plan, cost, fast)
         if winograd is not None:
             widths = winograd
@@ -205,7 +212,7 @@ cdef class ConvPlan:
             plan.group_weights = (plan.tile + 2) ** 2 * plan.weight_stride * plan.n_blocks
         divide(plan, threads)
         self.threads = plan.threads
-        self._allocate(axes, zeros, tables)
+        self._allocate(axes, zeros and not self.offset, tables)
 
     cdef _fill_tables(self, axes, tables, int32_t *memory):
         cdef Plan *plan = &self.plan
@@ -284,29 +291,36 @@ cdef class ConvPlan:
         self.workspace = self.plan.workspace
 
     def pack(self, weights):
-        """Weights in this plan's layout. `weights`: contiguous, element type, (out_channels, ...)."""
+        """Weights in this plan's layout. `weights`: contiguous (out_channels, ...), element type or int8."""
         cdef Plan *plan = &self.plan
         cdef Py_ssize_t terms = <Py_ssize_t>plan.channels * plan.taps
         cdef Buffer packed = Buffer(plan.groups * plan.group_weights * plan.itemsize)
         cdef Buffer block = Buffer(terms * max(self.blocks) * plan.itemsize if plan.tile > 1 else 0)
+        cdef Buffer elements = Buffer(
+            <Py_ssize_t>plan.groups * plan.filters * terms * plan.itemsize if plan.interleaved else 0)
         cdef Py_buffer view
         cdef const char *source
+        cdef const char *start
         cdef char *target = packed.data
         cdef int group, b, rows
         PyObject_GetBuffer(weights, &view, PyBUF_STRIDES)
+        start = <const char *>view.buf
         if plan.second != NULL:
             packed = Buffer(plan.groups * plan.filters * plan.itemsize
                             * (plan.axis[1].kernel + plan.second.axis[2].kernel + 1))
-            split_filters(plan, <const char *>view.buf, plan.axis[1].kernel, plan.second.axis[2].kernel, packed.data)
+            split_filters(plan, start, plan.axis[1].kernel, plan.second.axis[2].kernel, packed.data)
         elif plan.fourier != NULL:
             packed = Buffer((2 * FOURIER_SIZE + plan.groups * plan.filters * <Py_ssize_t>SPECTRUM) * plan.itemsize)
             block = Buffer(plan.workspace)
             with nogil:
-                transform_filters(plan, <const char *>view.buf, packed.data, block.data)
+                transform_filters(plan, start, packed.data, block.data)
         with nogil:
+            if plan.interleaved:
+                interleave_weights(plan, start, elements.data)
+                start = elements.data
             for group in range(plan.groups):
                 for b in range(plan.n_blocks):
-                    source = <const char *>view.buf + (group * plan.filters + plan.first[b]) * terms * plan.itemsize
+                    source = start + (group * plan.filters + plan.first[b]) * terms * plan.itemsize
                     rows = plan.filters - plan.first[b]
                     if rows > plan.width[b]:
                         rows = plan.width[b]
@@ -365,8 +379,8 @@ cdef class ConvCall:
     def __call__(self, x, fill, fill_sums, y):
         """Convolve x into y.
 
-        `fill`: element type, () or (C,). `fill_sums`: None, or, for a corrected plan whose fill is not 0,
-        float64 (K, taps): the fill times the weights, summed over channels.
+        `fill`: element type, or as stored if interleaved, () or (C,). `fill_sums`: None, or, for a corrected plan
+        whose fill is not 0, float64 (K, taps): the fill times the weights, summed over channels.
         """
         cdef Plan *plan = &self.plan.plan
         cdef Call call = self.call

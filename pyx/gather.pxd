@@ -20,16 +20,20 @@ cdef inline int locate(const Plan *plan, const int *first, char *workspace) noex
 
 cdef inline void fill_panel(const Plan *plan, const Call *call, int image, int first, int channels, int n_runs,
                             char *workspace) noexcept nogil:
-    """Gather the panel of `channels` input channels from `first` on."""
+    """Gather the panel of `channels` input channels (elements of interleaved ones) from `first` on."""
     cdef int32_t *source = <int32_t *>(workspace + plan.source_at)
     cdef int32_t *source_h = source + plan.axis[0].slots
     cdef panel_run *runs = <panel_run *>(workspace + plan.runs_at)
-    cdef int c, d, h, channel
+    cdef int c, d, h, channel, within, together = 1
     cdef const char *x
     cdef const char *row
     cdef char *target
     for c in range(channels):
         channel = first + c
+        if plan.interleaved:
+            within = channel % plan.channels * plan.interleaved
+            channel = channel // plan.channels * plan.in_channels + within
+            together = min(plan.interleaved, plan.in_channels - within)
         x = call.x + image * call.x_stride[0] + channel * call.x_stride[1]
         target = workspace + c * plan.channel_stride * plan.itemsize
         for d in range(plan.axis[0].slots):
@@ -37,6 +41,25 @@ cdef inline void fill_panel(const Plan *plan, const Call *call, int image, int f
                 row = NULL
                 if source[d] >= 0 and source_h[h] >= 0:
                     row = x + source[d] * call.x_stride[2] + source_h[h] * call.x_stride[3]
-                plan.load_row(target, row, call.x_stride[4], runs, n_runs,
-                              call.fill + channel * call.fill_stride)
+                if plan.interleaved:
+                    plan.load_channels(target, row, call.x_stride[1], together, call.x_stride[4], runs, n_runs,
+                                       call.fill + channel * call.fill_stride, call.fill_stride)
+                else:
+                    plan.load_row(target, row, call.x_stride[4], runs, n_runs,
+                                  call.fill + channel * call.fill_stride)
                 target += <Py_ssize_t>plan.axis[2].slots * plan.itemsize
+
+
+cdef inline void interleave_weights(const Plan *plan, const char *weights, char *elements) noexcept nogil:
+    """Weights (out_channels, in_channels, taps) of one byte each, as elements of interleaved channels."""
+    cdef panel_run run
+    cdef int element, channel, _
+    cdef char zero = 0
+    run.slot, run.length, run.source, run.step = 0, plan.taps, 0, 1
+    for _ in range(plan.groups * plan.filters):
+        for element in range(plan.channels):
+            channel = element * plan.interleaved
+            plan.dot.load_unsigned(elements, weights + <Py_ssize_t>channel * plan.taps, plan.taps,
+                                   min(plan.interleaved, plan.in_channels - channel), 1, &run, 1, &zero, 0)
+            elements += <Py_ssize_t>plan.taps * plan.itemsize
+        weights += <Py_ssize_t>plan.in_channels * plan.taps

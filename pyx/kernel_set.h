@@ -1,5 +1,5 @@
 /* Everything one instruction set offers: included by the three kernels_<set>.c after they have set the
- * compilation target. Needs ISA, VECTOR_BYTES, TILE_PIXELS, USABLE (an expression).
+ * compilation target. Needs ISA, VECTOR_BYTES, TILE_PIXELS, USABLE (an expression), DOT (its dot_kernels or NULL).
  *
  * Integers are computed as unsigned: the bits are the same, and overflow wraps as NumPy's does.
  */
@@ -65,4 +65,5 @@ static const kernel_set ROW_NAME(the, set, ISA) = {
                 &ROW_NAME(kernels, i64, ISA)},
     .load_row = LOAD_ROWS,
     .store_row = STORE_ROWS,
+    .dot = DOT,
 };

@@ -67,6 +67,14 @@ typedef struct {
 typedef void load_row_function(void *row, const char *source, ptrdiff_t stride, const panel_run *runs, int n_runs,
                                const void *fill);
 
+/* The same for several channels at once, interleaved: slot s of the row holds position s of all of them.
+ * IN  source: that of the first channel, `channel_stride` bytes before the next; channels: how many there are, the
+ *     others count as zero; fill: the first channel's, in storage type, `fill_stride` bytes before the next.
+ * OUT row */
+typedef void load_channels_function(void *row, const char *source, ptrdiff_t channel_stride, int channels,
+                                    ptrdiff_t stride, const panel_run *runs, int n_runs, const void *fill,
+                                    ptrdiff_t fill_stride);
+
 /* IN values: `length` elements.  OUT target, `stride` bytes apart. */
 typedef void store_row_function(char *target, ptrdiff_t stride, const void *values, ptrdiff_t length);
 
@@ -187,14 +195,25 @@ typedef struct {
     interleave_function *interleave_rows;
 } element_kernels;
 
+/* Dot products of 8-bit integers, four channels in a 32-bit element: panel and weights are interleaved by four, the
+ * tiles sum all four products at once. The instruction takes unsigned values and signed weights: int8 values are
+ * loaded as x + 128, and the bias takes 128 times the sum of the weights back. */
+typedef struct {
+    int (*usable)(void); /* does this processor have the instruction? */
+    const element_kernels *element;
+    load_channels_function *load_signed, *load_unsigned;
+} dot_kernels;
+
 typedef struct {
     const char *name;
     int (*usable)(void); /* does this processor have it? */
     const element_kernels *element[ELEMENTS];
     load_row_function *load_row[STORAGES];
     store_row_function *store_row[OUTPUTS];
+    const dot_kernels *dot; /* or NULL */
 } kernel_set;
 
+extern const dot_kernels implicitpad_vnni; /* only in builds that have AVX-512 */
 /* Best first; NULL where this build has none. */
 extern const kernel_set *const implicitpad_avx512, *const implicitpad_avx2, *const implicitpad_baseline;
 

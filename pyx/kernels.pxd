@@ -19,6 +19,9 @@ cdef extern from "kernels.h" nogil:
 
     ctypedef void load_row_function(void *row, const char *source, Py_ssize_t stride, const panel_run *runs,
                                     int n_runs, const void *fill) noexcept
+    ctypedef void load_channels_function(void *row, const char *source, Py_ssize_t channel_stride, int channels,
+                                         Py_ssize_t stride, const panel_run *runs, int n_runs, const void *fill,
+                                         Py_ssize_t fill_stride) noexcept
     ctypedef void store_row_function(char *target, Py_ssize_t stride, const void *values,
                                      Py_ssize_t length) noexcept
     ctypedef struct tap:
@@ -119,12 +122,19 @@ cdef extern from "kernels.h" nogil:
         const fourier_kernels *fourier
         interleave_function *interleave_rows
 
+    ctypedef struct dot_kernels:
+        int (*usable)() noexcept
+        const element_kernels *element
+        load_channels_function *load_signed
+        load_channels_function *load_unsigned
+
     ctypedef struct kernel_set:
         const char *name
         int (*usable)() noexcept
         const element_kernels *element[4]
         load_row_function *load_row[12]
         store_row_function *store_row[6]
+        const dot_kernels *dot
 
     const kernel_set *implicitpad_avx512
     const kernel_set *implicitpad_avx2

@@ -1,6 +1,7 @@
 /* The register tiles of the contract in kernels.h, for one instruction set and one element type.
  *
  * needs  ELEMENT, ELEMENT_SIZE, ELEMENT_NAME, ELEMENT_FLOATS (0 or 1), VECTOR_BYTES, ISA
+ *        MULTIPLY_ADD(sum, weight, value): how a product is summed, where it is not by `+=` and `*`
  *        TILE_PIXELS: accumulators = 2 * TILE_PIXELS; with 2 weight vectors and a broadcast they must fit the registers
  * Accumulator arrays stay in registers only because every loop over them is unrolled completely.
  */
@@ -10,6 +11,9 @@
 
 #include "vectors.h"
 
+#ifndef MULTIPLY_ADD
+#define MULTIPLY_ADD(sum, weight, value) ((sum) += (weight) * (value))
+#endif
 #define CHANNELS (CHANNEL_VECTORS * LANES)
 #define LINE ((TILE_PIXELS + LANES - 1) / LANES * LANES)
 
@@ -34,8 +38,8 @@ INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *
                 const vector w0 = vload(w), w1 = vload(w + LANES);
                 UNROLL for (int i = 0; i < n; i++) {
                     const vector value = broadcast(x[i / pixels * row_stride + i % pixels]);
-                    acc[0][i] += w0 * value;
-                    acc[1][i] += w1 * value;
+                    MULTIPLY_ADD(acc[0][i], w0, value);
+                    MULTIPLY_ADD(acc[1][i], w1, value);
                 }
             }
         }
@@ -79,7 +83,7 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
                 UNROLL for (int i = 0; i < vectors; i++) x[i] = vload(p + i * LANES);
                 UNROLL for (int k = 0; k < width; k++) {
                     const vector w = broadcast(weight[k]);
-                    UNROLL for (int i = 0; i < vectors; i++) acc[k][i] += w * x[i];
+                    UNROLL for (int i = 0; i < vectors; i++) MULTIPLY_ADD(acc[k][i], w, x[i]);
                 }
             }
         }

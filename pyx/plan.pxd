@@ -4,7 +4,8 @@
 from libc.stdint cimport int32_t
 
 from kernels cimport (
-    element_kernels, fourier_kernels, load_row_function, plane_kernels, store_row_function, tap, winograd_kernels)
+    dot_kernels, element_kernels, fourier_kernels, load_channels_function, load_row_function, plane_kernels,
+    store_row_function, tap, winograd_kernels)
 from panel cimport PanelAxis
 
 
@@ -28,7 +29,11 @@ cdef struct Plan:
     store_row_function *store_row
     int itemsize                # of an element
     int batch, groups
-    int channels, filters       # of one group
+    int channels, filters       # of one group; channels counts elements
+    int interleaved             # input channels in an element: 0 for plain elements, else 4, and then:
+    int in_channels             # of one group
+    const dot_kernels *dot
+    load_channels_function *load_channels   # instead of load_row
     int taps
     tap *tap                    # all of them
     bint skips                  # taps that read padding alone are left out

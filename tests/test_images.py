@@ -21,7 +21,7 @@ def layout(size, kernel, stride=1, dilation=1, channels=1, fast=True, storage="f
         *[Axis(size, kernel, stride, dilation, 9, 9, "constant")] * 2,
     )
     plan = _conv_cpu.ConvPlan(
-        axes, 1, channels, channels, channels, storage, storage, True, fast, False, 1
+        axes, 1, channels, channels, channels, *[storage] * 3, True, fast, False, 1
     )
     return plan.layout
 

@@ -34,7 +34,7 @@ def conv_through(x, weight, tables, fill=0, *, stride=1, dilation=1, groups=1, f
     )  # fmt: skip
     plan = _conv_cpu.ConvPlan(
         (*(_numpy.whole(1),) * outside, *axes), len(x), x.shape[1], len(weight), groups,
-        x.dtype.name, x.dtype.name, True, fast, not np.any(fill), 1,
+        x.dtype.name, x.dtype.name, x.dtype.name, True, fast, not np.any(fill), 1,
         (*(np.zeros(1, np.int32),) * outside, *(np.asarray(t, np.int32) for t in tables)),
     )  # fmt: skip
     packed = _numpy.pack_conv(geometry, weight, None)

@@ -15,7 +15,7 @@ C, K, N = 32, 61, 23  # odd sizes: the last tile of a row and of a column is hal
 
 def layout(channels, filters, size, groups=1, storage="float32", fast=False):
     axes = (Axis(1, 1, 1, 1, 0, 0, "constant"), *[Axis(size, 3, 1, 1, 1, 1, "constant")] * 2)
-    kinds = (storage, storage, True, fast, False, 1)
+    kinds = (storage, storage, storage, True, fast, False, 1)
     return _conv_cpu.ConvPlan(axes, 1, channels, filters, groups, *kinds).layout
 
 

@@ -1,0 +1,118 @@
+"""Convolution of bytes: exact however they are multiplied, at extremes and past int32's range."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from comparison import assert_identical
+from hypothesis import given
+from strategies import MODES, Problem, lay_out, numbers, problems
+
+from implicitpad._geometry import Axis
+
+BYTES = ("int8", "uint8")
+KINDS = [(x, w) for x in BYTES for w in BYTES]
+LAYERS = {  # input, weights, stride, dilation
+    "two channels left over": ((2, 18, 17, 33), (40, 18, 3, 3), 1, 1),
+    "three left over, groups": ((1, 14, 19, 16), (12, 7, 3, 3), 1, 2),
+    "one left over, few filters": ((1, 5, 20, 70), (3, 5, 5, 5), 1, 1),
+    "depthwise": ((1, 9, 21, 40), (18, 1, 3, 3), 1, 1),
+    "stride 2": ((1, 16, 30, 41), (36, 16, 3, 3), 2, 1),
+    "stride 3": ((1, 6, 30, 41), (17, 6, 4, 5), 3, 1),
+    "pointwise": ((2, 34, 12, 13), (70, 34, 1, 1), 1, 1),
+    "narrow": ((1, 32, 30, 5), (33, 32, 3, 3), 1, 1),
+    "signal": ((2, 15, 301), (32, 15, 9), 1, 3),
+    "volume": ((1, 6, 5, 9, 17), (20, 6, 3, 3, 3), 1, 1),
+}
+
+
+def layer(name, kinds, mode, values=numbers):
+    shape, weight, stride, dilation = LAYERS[name]
+    axes = tuple(
+        Axis(n, f, stride, dilation, f, 2 * f, mode)
+        for n, f in zip(shape[2:], weight[2:], strict=True)
+    )
+    fill = values(3, shape[1:2], kinds[0]) if mode == "constant" else None
+    bias = numbers(2, weight[:1], "int32")
+    x, w = values(0, shape, kinds[0]), values(1, weight, kinds[1])
+    return Problem(x, w, bias, axes, shape[1] // weight[1], fill)
+
+
+def extremes(seed, shape, dtype):
+    """Least, greatest, and what lies next to the sign bit."""
+    values = np.array([-128, -127, -1, 0, 1, 127] if dtype == "int8" else [0, 1, 127, 128, 255])
+    return np.random.default_rng(seed).choice(values, shape).astype(dtype)
+
+
+def assert_exact(problem):
+    got = problem.conv()
+    assert got.dtype == np.int32
+    assert_identical(got, problem.conv_of_padded())
+    np.testing.assert_array_equal(got, problem.reference().astype(np.int32))
+
+
+@given(problem=problems(dtypes=BYTES))
+def test_bytes_are_exact(instruction_set, threads, problem):
+    assert_exact(problem)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kinds", KINDS, ids=" and ".join)
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_of_extreme_bytes(instruction_set, threads, name, kinds, mode):
+    assert_exact(layer(name, kinds, mode, extremes))
+
+
+@pytest.mark.parametrize("kinds", KINDS, ids=" and ".join)
+@pytest.mark.parametrize("lowest", [True, False])
+def test_sums_past_the_range_wrap(instruction_set, kinds, lowest):
+    """147456 products of extremes exceed 32 bits; NumPy's int32 wraps, and so do these."""
+    x, w = (np.iinfo(kind).min if kind == "int8" else 255 for kind in kinds)
+    w = w if lowest or kinds[1] == "uint8" else 127
+    axes = (Axis(3, 3, 1, 1, 1, 1, "constant"),) * 2
+    problem = Problem(
+        np.full((1, 16384, 3, 3), x, kinds[0]),
+        np.full((3, 16384, 3, 3), w, kinds[1]),
+        np.array([0, 2**31 - 1, -(2**31)], np.int32),
+        axes,
+        fill_value=x,
+    )
+    wanted = np.int64(x) * w * 16384 * 9
+    assert abs(wanted) > 2**31
+    np.testing.assert_array_equal(problem.conv()[0, 0], np.int64(wanted).astype(np.int32))
+    assert_exact(problem)
+
+
+@given(data=st.data(), layout=st.sampled_from(["channels last", "reversed", "sliced", "broadcast"]))
+def test_bytes_in_any_layout(data, layout):
+    problem = layer(
+        data.draw(st.sampled_from([*LAYERS])), data.draw(st.sampled_from(KINDS)), "reflect"
+    )
+    problem.input = lay_out(problem.input, layout)
+    assert_exact(problem)
+
+
+def test_one_layer_takes_both_kinds():
+    """int8 and uint8 need different biases of the same packed weights."""
+    problem = layer("two channels left over", ("int8", "int8"), "reflect")
+    planned = problem.layer()
+    for dtype in ("int8", "uint8", "int8"):
+        x = problem.input.view(dtype)
+        assert_identical(planned(x), problem.conv(input=x))
+
+
+def test_dot_products_are_used_where_the_processor_has_them(instruction_set):
+    try:
+        flags = Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split()
+    except OSError:
+        pytest.skip("the processor's instructions are not listed here")
+    dot = instruction_set == "avx512" and "avx512_vnni" in flags
+    for kinds in KINDS:
+        problem = layer("two channels left over", kinds, "circular")
+        planned = problem.layer()
+        planned(problem.input)
+        (launch,) = planned._packed.launches.values()
+        assert launch.run.plan.layout.startswith("dot ") == (dot and kinds[1] == "int8")
