@@ -79,12 +79,13 @@ cdef inline double winograd_cycles(const Plan *plan, int m):
 
     At each position of a tile the products take a cycle for each register of output channels, the transforms
     some for each vector of channels, in or out; the transformed weights are read from the third-level cache
-    once a block.
+    once a block. By default a batch is computed as its images are one by one: m = 2 does not look at its size.
     """
     lanes, terms = plan.kernels.lanes, plan.channels * plan.axis[0].kernel
     tiles = ceil_div(plan.axis[1].out, m) * ceil_div(plan.axis[2].out, m)
     width = ceil_div(plan.filters, CHANNEL_VECTORS * lanes) * CHANNEL_VECTORS * lanes
-    weights = width * terms * plan.itemsize / BYTES_A_CYCLE / block_tiles(plan, m)
+    together = min(block_tiles(plan, m), tiles if m == 2 else plan.batch * tiles)
+    weights = width * terms * plan.itemsize / BYTES_A_CYCLE / max(together, 1)
     products = width * terms / (CHANNEL_VECTORS * lanes)
     transforms = (1.6 + 1.1 * m) * (ceil_div(terms, lanes) + ceil_div(plan.filters, lanes))
     return (m + 2) * (m + 2) * tiles * (products + weights + transforms) / plan.channels
