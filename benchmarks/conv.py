@@ -148,6 +148,8 @@ def plot(tables: dict[str, list[dict[str, Any]]], path: Path) -> None:
         axes.scatter([row["error"][name] for row in found], speed, s=22, label=name, alpha=0.75)
     axes.set(xscale="log", yscale="log", xlabel="largest error, relative to the largest output")
     axes.set_ylabel("speed, relative to F.pad + conv in PyTorch")
+    axes.set_yticks([0.25, 0.5, 1, 2, 4], ["0.25", "0.5", "1", "2", "4"])
+    axes.minorticks_off()
     axes.axhline(1, color="0.6", lw=0.8)
     axes.legend(frameon=False)
     figure.savefig(path)
