@@ -21,9 +21,9 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from fourier cimport transform_filters
-from index_map cimport CIRCULAR, CONSTANT, REFLECT, REPLICATE, SYMMETRIC, Mode
-from index_map cimport source_index as _source_index
 from gather cimport interleave_weights
+from index_map cimport Mode, mode_of
+from index_map cimport source_index as _source_index
 from kernels cimport *
 from panel cimport *
 from plan cimport Call, Plan
@@ -51,8 +51,6 @@ def openmp_threads():
     return max(omp_get_max_threads(), 1)
 
 
-MODES = {"constant": CONSTANT, "replicate": REPLICATE, "reflect": REFLECT, "symmetric": SYMMETRIC,
-         "circular": CIRCULAR}
 # storage name -> (code, code of the element type it is computed in); the order is that of kernels.h
 STORAGE = {
     "float32": (0, F32), "float64": (1, F64), "float16": (2, F32), "bfloat16": (3, F32),
@@ -108,12 +106,12 @@ set_instruction_set(os.environ.get("IMPLICITPAD_ISA") or instruction_sets()[0])
 
 def source_index(Py_ssize_t i, Py_ssize_t n, mode):
     """The input position that virtual position `i` of an axis of `n` reads; -1 for the fill value."""
-    return _source_index(i, n, MODES[mode])
+    return _source_index(i, n, <Mode>mode_of(mode))
 
 
 def index_table(Py_ssize_t size, Py_ssize_t before, Py_ssize_t length, mode):
     """int32 table: entry v is ``source_index(v - before, size, mode)``."""
-    cdef Mode rule = MODES[mode]
+    cdef Mode rule = <Mode>mode_of(mode)
     cdef Py_ssize_t v
     table = bytearray(4 * length)
     cdef int32_t[::1] entry = memoryview(table).cast("i") if length else None
@@ -218,34 +216,13 @@ cdef class ConvPlan:
         cdef Plan *plan = &self.plan
         for a in range(3):
             plan.axis[a].source, memory = memory, memory + plan.axis[a].virtual
-            fill_table(&plan.axis[a], axes[a], MODES[axes[a].mode], None if tables is None else tables[a])
+            fill_table(&plan.axis[a], axes[a], None if tables is None else tables[a])
 
     cdef _allocate(self, axes, bint zeros, tables):
         cdef Plan *plan = &self.plan
         cdef int a, b, t0, t1, t2, first = 0
         cdef int32_t *memory
-        scratch = transformed = products = 0
-        if plan.tile > 1:
-            lanes, positions = plan.kernels.lanes, (plan.tile + 2) ** 2
-            tiles = plan.images * ceil_div(plan.axis[1].block, plan.tile) * ceil_div(plan.axis[2].block, plan.tile)
-            plan.lane_group = tiles * lanes
-            plan.transformed_stride = ceil_div(plan.channels, lanes) * plan.axis[0].kernel * plan.lane_group + lanes
-            plan.product_stride = tiles * self.blocks[0] + lanes
-            transformed = positions * plan.transformed_stride * plan.itemsize
-            products = positions * plan.product_stride * plan.itemsize
-            scratch = max(ceil_div(plan.plane, lanes) * lanes * lanes,
-                          0 if plan.direct else self.blocks[0] * plan.tile * plan.axis[2].block) * plan.itemsize
-        elif not plan.direct:
-            scratch = max(self.blocks) * plan.itemsize * plan.axis[0].block * plan.axis[1].block
-            scratch *= plan.axis[2].slots if plan.flat else plan.axis[2].block
-        slots = sum(plan.axis[a].slots for a in range(3))
-        plan.scratch_at = ceil_div((plan.channel_stride * plan.channels + PANEL_SLACK) * plan.itemsize, 64) * 64
-        plan.source_at = ceil_div(plan.scratch_at + scratch, 64) * 64
-        plan.runs_at = ceil_div(plan.source_at + slots * sizeof(int32_t), 64) * 64
-        plan.transformed_at = ceil_div(plan.runs_at + plan.axis[2].slots * sizeof(panel_run), 64) * 64
-        plan.products_at = ceil_div(plan.transformed_at + transformed, 64) * 64
-        # a line more than whole pages: threads' workspaces must not share cache sets
-        plan.workspace = ceil_div(plan.products_at + products, 4096) * 4096 + 64
+        reserve(plan, max(self.blocks))
         self.workspace = plan.workspace
         taps = plan.axis[0].kernel * plan.axis[1].kernel * plan.axis[2].kernel
         entries = 2 * taps + 2 * plan.n_blocks + sum(plan.axis[a].virtual for a in range(3))

@@ -18,13 +18,10 @@ from gradient_plan cimport Operands, WeightPlan
 from gradient_planning cimport choose_direct, choose_winograd
 from gradient_tasks cimport direct_task
 from gradient_winograd cimport winograd_task
-from index_map cimport CIRCULAR, CONSTANT, REFLECT, REPLICATE, SYMMETRIC, Mode, source_index
 from kernels cimport *
 from panel cimport *
 from planning cimport MACS_PER_THREAD
-
-MODES = {"constant": CONSTANT, "replicate": REPLICATE, "reflect": REFLECT, "symmetric": SYMMETRIC,
-         "circular": CIRCULAR}
+from tables cimport fill_table
 
 
 cdef inline void run_task(const WeightPlan *plan, const Operands *arrays, Py_ssize_t task,
@@ -93,10 +90,8 @@ cdef class WeightGradient:
 
     cdef _allocate(self, axes):
         cdef WeightPlan *plan = &self.plan
-        cdef int a, c, v
+        cdef int a, c
         cdef int32_t *memory
-        cdef Mode mode
-        cdef Py_ssize_t before, input_size
         channels = ceil_div(plan.channels, plan.slices)
         pixels = plan.images
         for a in range(3):
@@ -132,10 +127,7 @@ cdef class WeightGradient:
             raise MemoryError("implicitpad: tables of a weight gradient")
         for a in range(3):
             plan.axis[a].source, memory = memory, memory + plan.axis[a].virtual
-            mode, before, input_size = MODES[axes[a].mode], axes[a].before, axes[a].size
-            reach = (axes[a].out - 1) * axes[a].stride + axes[a].extent
-            for v in range(plan.axis[a].virtual):  # whole tiles may look past what is read: output gradients are 0
-                plan.axis[a].source[v] = <int32_t>source_index(v - before, input_size, mode) if v < reach else -1
+            fill_table(&plan.axis[a], axes[a], None)
         plan.offset = memory
         taps = [tap_slot(&plan.axis[0], i) * plan.plane + tap_slot(&plan.axis[1], j) * plan.axis[2].slots
                 + tap_slot(&plan.axis[2], k)

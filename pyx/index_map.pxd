@@ -23,6 +23,11 @@ cdef enum:
     FILL = -1
 
 
+cdef inline int mode_of(str name) except -1:
+    """The Mode of that canonical name."""
+    return ("constant", "replicate", "reflect", "symmetric", "circular").index(name)
+
+
 cdef inline Py_ssize_t floor_mod(Py_ssize_t i, Py_ssize_t period) noexcept nogil:
     """i mod period in 0 ... period - 1, whatever the sign rule of C's remainder."""
     cdef Py_ssize_t r = i % period

@@ -1,12 +1,14 @@
 # cython: language_level=3, cdivision=True
-"""What is decided once for a geometry: algorithm, register tile, block sizes, threads.
+"""What is decided once for a geometry: algorithm, register tile, block sizes, threads, workspace.
 
 Each decision looks at the virtual problem alone, never at how its padding is given, so that implicit
 and explicit padding are computed alike. The constants were measured on x86 processors with 1 MB of
 second-level cache.
 """
 
-from kernels cimport CHANNEL_VECTORS, PANEL_SLACK, dot_kernels
+from libc.stdint cimport int32_t
+
+from kernels cimport CHANNEL_VECTORS, PANEL_SLACK, dot_kernels, panel_run
 from panel cimport ceil_div, lay_out
 from plan cimport Plan
 
@@ -191,3 +193,31 @@ cdef inline void divide(Plan *plan, int threads):
     if plan.threads > 1 and tasks < 2 * plan.threads:
         plan.shares = min(plan.n_blocks, ceil_div(2 * plan.threads, tasks))
     plan.threads = min(plan.threads, tasks * plan.shares)
+
+
+cdef inline void reserve(Plan *plan, int widest):
+    """Lay out a thread's workspace; `widest`: channels of the widest block of them."""
+    cdef Py_ssize_t lanes = plan.kernels.lanes, item = plan.itemsize, positions, tiles, slots
+    cdef Py_ssize_t scratch = 0, transformed = 0, products = 0
+    if plan.tile > 1:
+        positions = (plan.tile + 2) * (plan.tile + 2)
+        tiles = plan.images * ceil_div(plan.axis[1].block, plan.tile) * ceil_div(plan.axis[2].block, plan.tile)
+        plan.lane_group = tiles * lanes
+        plan.transformed_stride = ceil_div(plan.channels, lanes) * plan.axis[0].kernel * plan.lane_group + lanes
+        plan.product_stride = tiles * widest + lanes
+        transformed = positions * plan.transformed_stride * item
+        products = positions * plan.product_stride * item
+        scratch = ceil_div(plan.plane, lanes) * lanes * lanes * item    # of the transposed panel
+        if not plan.direct:
+            scratch = max(scratch, <Py_ssize_t>widest * plan.tile * plan.axis[2].block * item)
+    elif not plan.direct:
+        scratch = <Py_ssize_t>widest * item * plan.axis[0].block * plan.axis[1].block
+        scratch *= plan.axis[2].slots if plan.flat else plan.axis[2].block
+    slots = plan.axis[0].slots + plan.axis[1].slots + plan.axis[2].slots
+    plan.scratch_at = ceil_div((plan.channel_stride * plan.channels + PANEL_SLACK) * item, 64) * 64
+    plan.source_at = ceil_div(plan.scratch_at + scratch, 64) * 64
+    plan.runs_at = ceil_div(plan.source_at + slots * <Py_ssize_t>sizeof(int32_t), 64) * 64
+    plan.transformed_at = ceil_div(plan.runs_at + plan.axis[2].slots * <Py_ssize_t>sizeof(panel_run), 64) * 64
+    plan.products_at = ceil_div(plan.transformed_at + transformed, 64) * 64
+    # a line more than whole pages: threads' workspaces must not share cache sets
+    plan.workspace = ceil_div(plan.products_at + products, 4096) * 4096 + 64

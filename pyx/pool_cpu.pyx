@@ -16,14 +16,12 @@ from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
-from index_map cimport CIRCULAR, CONSTANT, REFLECT, REPLICATE, SYMMETRIC, Mode, source_index
+from index_map cimport Mode, mode_of, source_index
 from kernels cimport panel_run
 from panel cimport *
 from pool cimport *
 from pool_tasks cimport *
 
-MODES = {"constant": CONSTANT, "replicate": REPLICATE, "reflect": REFLECT, "symmetric": SYMMETRIC,
-         "circular": CIRCULAR}
 # storage name -> (code, element, wide element); the order is that of kernels.h
 STORAGE = {
     "float32": (0, POOL_F32, POOL_F64), "float64": (1, POOL_F64, POOL_F64),
@@ -211,7 +209,7 @@ cdef class PoolPlan:
                                   else tap_slot(&plan.axis[2], k))
         for a in range(3):
             axis = &plan.axis[a]
-            mode, before, size = MODES[axes[a].mode], axes[a].before, axes[a].size
+            mode, before, size = <Mode>mode_of(axes[a].mode), axes[a].before, axes[a].size
             for v in range(axis.virtual):
                 axis.source[v] = ABSENT if v >= plan.limit[a] else <int32_t>source_index(v - before, size, mode)
             plan.uniform = 0

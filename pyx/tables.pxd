@@ -3,13 +3,14 @@
 
 from libc.stdint cimport int32_t
 
-from index_map cimport Mode, source_index
+from index_map cimport Mode, mode_of, source_index
 from panel cimport PanelAxis
 from plan cimport Plan
 
 
-cdef inline fill_table(PanelAxis *axis, given, Mode mode, const int32_t[:] table):
+cdef inline fill_table(PanelAxis *axis, given, const int32_t[:] table):
     """Which element of the input each virtual position of `axis` reads, or -1: `table`, or the map of `given`."""
+    cdef Mode mode = <Mode>mode_of(given.mode)
     cdef Py_ssize_t before = given.before, size = given.size, position
     cdef Py_ssize_t kernel = given.kernel, stride = given.stride, dilation = given.dilation, limit = given.virtual
     cdef bint by_window = axis.kernel == axis.stride == kernel and axis.dilation == 1

@@ -35,6 +35,7 @@ class HostArray(np.lib.mixins.NDArrayOperatorsMixin, cupy.ndarray):
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
         if getattr(cupy, ufunc.__name__, None) is None:
             return NotImplemented
+        # CuPy refuses the other methods so, in these words; the library must not run into it.
         if method != "__call__" and not (method == "reduce" and ufunc.__name__ in REDUCTIONS):
             raise NotImplementedError(f"`cupy_{ufunc.__name__}.{method}` is not supported yet")
         device = _device(self)
