@@ -237,8 +237,8 @@ def check_grad_output(function: str, grad_output: Any, input: Any, geometry: Poo
 def check_indices(function: str, indices: Any, geometry: PoolGeometry) -> None:
     if indices.dtype != np.int64:
         raise TypeError(
-            f"{function}: indices must have dtype int64, got {indices.dtype}; pass what the pooling "
-            "returned with return_indices=True."
+            f"{function}: indices must have dtype int64, got {indices.dtype}; pass what the "
+            "pooling returned with return_indices=True."
         )
     if indices.shape != geometry.out_shape:
         raise ValueError(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 ABSENT = -2  # a virtual position past the padding, where ceil_mode lets a window hang out
+PLACED = (np.float32, np.float64)  # found where they lie, in rows that tile the planes
 RING = 16  # rows that a thread keeps divided
 MAXIMA = 1 << 17  # outputs whose maxima are looked up at a time: they share the caches
 ADDS_PER_THREAD = 50_000  # below this a second thread costs more than it brings
@@ -58,6 +59,20 @@ def max_pool_backward(
     """Gradients for input and fill: each window's to its maximum, added in the windows' order."""
     axes = _three(geometry)
     outputs = math.prod(axis.out for axis in axes)
+    if input.size and axes[1].kernel == 2 and _tiles_in_pairs(axes) and input.dtype in PLACED:
+        grad_input, dx, padding = _arrays(geometry, input, np.empty)
+        rows, n = dx.size // axes[2].size, axes[2].size
+        x, dy = np.ascontiguousarray(input), np.ascontiguousarray(grad_output)
+        _pool_gradient_cpu.place_pairs(
+            None if indices is None else np.ascontiguousarray(indices).reshape(-1, n // 2),
+            x.reshape(rows, n),
+            dy.reshape(-1, n // 2),
+            dx.reshape(rows, n),
+            axes[1].out * axes[0].size,
+            _threads_for(grad_output.size),
+            _conv_cpu.get_instruction_set(),
+        )
+        return _finished(geometry, grad_input, padding if geometry.fill_given else None)
     gathered = _gathers(axes) and (indices is not None or outputs <= MAXIMA)
     grad_input, dx, padding = _arrays(geometry, input, np.empty if gathered else np.zeros)
     isa = _conv_cpu.get_instruction_set()
@@ -193,10 +208,12 @@ def _searched(
     channels = min(geometry.channels, max(1, MAXIMA // outputs))
     outer = next((a for a, axis in enumerate(axes) if axis.out > 1), 2)
     rows = max(1, MAXIMA * axes[outer].out // (outputs * channels))
+    most = outputs * channels // axes[outer].out * min(rows, axes[outer].out)
+    room = np.empty(most, geometry.dtype), np.empty(most, np.int64)
     for first in range(0, geometry.channels, channels):
         some = slice(first, min(first + channels, geometry.channels))
         for band, part in _bands(axes, outer, rows):
-            find = _finder(geometry, x, some, band)
+            find = _finder(geometry, x, some, band, room)
             where = (some, *(part if a == outer else slice(None) for a in range(3)))
             for image in range(geometry.batch):
                 index = find(image)
@@ -245,28 +262,22 @@ def _bands(
         yield (*axes[:outer], band, *axes[outer + 1 :]), part
 
 
-def _finder(geometry: PoolGeometry, x: Array, some: slice, axes: tuple[Any, ...]) -> Any:
+def _finder(
+    geometry: PoolGeometry, x: Array, some: slice, axes: tuple[Any, ...], room: tuple[Array, Array]
+) -> Any:
     """A function of the image: indices (channels, outputs) of the maxima of some channels."""
-    name, channels = geometry.dtype.name, some.stop - some.start
-    held = name in _pool_cpu.ELEMENTS.values()
-    contiguous = x.strides[4] == x.itemsize and x.flags.aligned
-    plan = _pool_cpu.PoolPlan(
-        axes,
-        1,
-        channels,
-        name,
-        "max",
-        True,
-        0.0,
-        True,
+    channels = some.stop - some.start
+    plan = _search_plan(
+        geometry.dtype.name,
         geometry.fill_given,
-        held and contiguous,
-        held,
+        channels,
+        axes,
+        x.strides[4] == x.itemsize and x.flags.aligned,
         _conv_cpu.get_instruction_set(),
         _threads.get_num_threads(),
     )
     shape = (1, channels, *(axis.out for axis in axes))
-    values, index = np.empty(shape, geometry.dtype), np.empty(shape, np.int64)
+    values, index = (array[: math.prod(shape)].reshape(shape) for array in room)
     fill = geometry.fill[some] if geometry.fill.ndim else geometry.fill
 
     def find(image: int) -> Array:
@@ -275,6 +286,34 @@ def _finder(geometry: PoolGeometry, x: Array, some: slice, axes: tuple[Any, ...]
         return index.reshape(channels, -1)
 
     return find
+
+
+@functools.lru_cache(maxsize=32)
+def _search_plan(
+    name: str,
+    fill_given: bool,
+    channels: int,
+    axes: tuple[Any, ...],
+    side_by_side: bool,
+    instruction_set: str,
+    threads: int,
+) -> Any:
+    held = name in _pool_cpu.ELEMENTS.values()
+    return _pool_cpu.PoolPlan(
+        axes,
+        1,
+        channels,
+        name,
+        "max",
+        True,
+        0.0,
+        True,
+        fill_given,
+        held and side_by_side,
+        held,
+        instruction_set,
+        threads,
+    )
 
 
 @functools.lru_cache(maxsize=64)

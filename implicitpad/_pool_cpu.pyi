@@ -29,3 +29,22 @@ class PoolPlan:
         threads: int,
     ) -> None: ...
     def run(self, x: Any, fill: Any, y: Any, index: Any) -> None: ...
+
+def reduce_planes(
+    x: Any,
+    out: Any,
+    storage: str,
+    operation: str,
+    in_place: bool,
+    instruction_set: str,
+    threads: int,
+) -> None: ...
+def average_parts(
+    x: Any,
+    out: Any,
+    sizes: Sequence[int],
+    storage: str,
+    in_place: bool,
+    instruction_set: str,
+    threads: int,
+) -> None: ...

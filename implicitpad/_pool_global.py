@@ -24,7 +24,7 @@ def global_avg_pool(x: Any, keepdims: bool = False) -> Any:
     Returns
     -------
     array, shape (N, C) or (N, C, 1, ...), dtype of `x`
-        Summed in float64 and rounded once.
+        Summed in float64, blocks of 1,024 elements of shorter types in float32.
 
     Raises
     ------

@@ -73,6 +73,11 @@ typedef struct {
 } pool_band;
 typedef void pool_strips_function(const pool_band *band, int stride, int taps);
 
+/* INOUT total: an element, the maximum so far; or a double, the sum so far. IN row: n elements.
+ * Sums of POOL_BLOCK elements are made in the element type, those of blocks in doubles. */
+enum { POOL_BLOCK = 1024 };
+typedef void pool_reduce_function(void *total, const void *row, ptrdiff_t n);
+
 /* Let the padding win where it is larger than the maximum: out[i] = fill, index[i] = -1.
  * IN padded[i]: whether output i has padding; NULL: all have. */
 typedef void pool_fill_function(void *out, void *index, const char *padded, int n, const void *fill);
@@ -81,6 +86,7 @@ typedef struct {
     pool_columns_function *columns[POOL_OPERATIONS]; /* sums: of floats only */
     pool_windows_function *windows[POOL_OPERATIONS];
     pool_strips_function *strips[POOL_OPERATIONS];
+    pool_reduce_function *reduce[POOL_OPERATIONS];
     pool_arg_function *arg;
     pool_strips_function *strips_arg;
     pool_fill_function *fill;

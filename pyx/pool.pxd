@@ -15,6 +15,7 @@ cdef extern from "pool.h" nogil:
         POOL_I64
         POOL_U64
         POOL_SLACK
+        POOL_BLOCK
 
     ctypedef void pool_columns_function(void *line, const void *const *rows, const Py_ssize_t *steps,
                                         int n_rows, int unit, int n) noexcept
@@ -51,10 +52,13 @@ cdef extern from "pool.h" nogil:
         int64_t *row_index
     ctypedef void pool_strips_function(const pool_band *band, int stride, int taps) noexcept
 
+    ctypedef void pool_reduce_function(void *total, const void *row, Py_ssize_t n) noexcept
+
     ctypedef struct pool_kernels:
         pool_columns_function *columns[2]
         pool_windows_function *windows[2]
         pool_strips_function *strips[2]
+        pool_reduce_function *reduce[2]
         pool_arg_function *arg
         pool_strips_function *strips_arg
         pool_fill_function *fill

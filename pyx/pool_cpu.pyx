@@ -20,6 +20,7 @@ from index_map cimport Mode, mode_of, source_index
 from kernels cimport panel_run
 from panel cimport *
 from pool cimport *
+from pool_planes cimport *
 from pool_tasks cimport *
 
 # storage name -> (code, element, wide element); the order is that of kernels.h
@@ -297,3 +298,62 @@ cdef class PoolPlan:
         PyBuffer_Release(&fill_view)
         if index is not None:
             PyBuffer_Release(&index_view)
+
+
+cdef Planes planes_of(const Py_buffer *view, storage, operation, bint in_place, instruction_set) except *:
+    cdef Planes planes
+    cdef const pool_set *kernels = set_of(instruction_set)
+    cdef int a
+    code, element, _ = STORAGE[storage]
+    planes.kernels = kernels.element[<int>element]
+    planes.load_row = NULL if in_place else kernels.load_row[0][<int>code]
+    planes.operation = POOL_SUM if operation == "mean" else POOL_MAX
+    planes.item = 4 if element in (POOL_F32, POOL_I32) else 8
+    planes.x = <const char *>view.buf
+    for a in range(5):
+        planes.stride[a] = view.strides[a]
+    planes.channels, planes.depth, planes.height = view.shape[1], view.shape[2], view.shape[3]
+    planes.length = view.shape[4]
+    return planes
+
+
+def reduce_planes(x, out, storage, operation, bint in_place, instruction_set, int threads):
+    """Planes of x (N, C, D, H, W), as bytes, to out: doubles, their means; or elements, their maxima.
+
+    in_place: rows of x hold elements, aligned, side by side.
+    """
+    cdef Py_buffer view
+    cdef Planes planes
+    cdef char[::1] found = out
+    cdef Py_ssize_t plane, n = x.shape[0] * x.shape[1], item
+    PyObject_GetBuffer(x, &view, PyBUF_STRIDES)
+    try:
+        planes = planes_of(&view, storage, operation, in_place, instruction_set)
+        item = found.shape[0] // n
+        for plane in prange(n, nogil=True, num_threads=threads, schedule="static"):
+            reduce_plane(&planes, plane, &found[0] + plane * item)
+    finally:
+        PyBuffer_Release(&view)
+
+
+def average_parts(x, out, sizes, storage, bint in_place, instruction_set, int threads):
+    """Means of sizes[0] x sizes[1] x sizes[2] parts of each plane of x, as elements, to out."""
+    cdef Py_buffer view
+    cdef Planes planes
+    cdef char[::1] found = out
+    cdef char[::1] lines
+    cdef Py_ssize_t parts[3]
+    cdef Py_ssize_t plane, n = x.shape[0] * x.shape[1], each, bytes_
+    parts[0], parts[1], parts[2] = sizes
+    PyObject_GetBuffer(x, &view, PyBUF_STRIDES)
+    try:
+        planes = planes_of(&view, storage, "mean", in_place, instruction_set)
+        each = found.shape[0] // n
+        bytes_ = (planes.length * planes.item + 8 * POOL_SLACK + 63) // 64 * 64
+        memory = bytearray(3 * bytes_ * threads)
+        lines = memory
+        for plane in prange(n, nogil=True, num_threads=threads, schedule="static"):
+            part_means(&planes, plane, parts, &found[0] + plane * each, &lines[0] + 3 * bytes_ * threadid(),
+                       bytes_)
+    finally:
+        PyBuffer_Release(&view)

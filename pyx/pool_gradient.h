@@ -11,7 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { GRADIENT_RING = 16, GRADIENT_SLACK = 64 }; /* divided rows kept; elements beside rows of a work space */
+enum {
+    GRADIENT_RING = 16,             /* divided rows kept */
+    GRADIENT_SLACK = 64,            /* elements beside rows of a work space */
+    GRADIENT_FAR = 16 * 1024 * 1024 /* a larger array comes from memory */
+};
 
 typedef struct {
     int size, out;
@@ -36,17 +40,25 @@ typedef struct {
 } gradient_plane;
 
 /* OUT dx: a plane of maxima's gradients. An index outside the plane is nowhere; one inside belongs to the window.
- * work: elements, of which place_room tells the number. */
+ * work: place_room elements, on a cache line. */
 typedef void place_function(const gradient_plane *plane, const int64_t *index, const void *dy, void *dx, void *work);
-static inline ptrdiff_t place_room(const gradient_plane *plane) {
-    return (2 * plane->kernel[0]) * ((ptrdiff_t)plane->out[1] + 2 * GRADIENT_SLACK) + plane->size[1] +
-           4 * GRADIENT_SLACK;
+static inline ptrdiff_t place_row_room(const gradient_plane *plane) {
+    return ((ptrdiff_t)plane->out[1] + 15) / 16 * 16 + 2 * GRADIENT_SLACK;
 }
+static inline ptrdiff_t place_room(const gradient_plane *plane) {
+    return 2 * plane->kernel[0] * place_row_room(plane) + (plane->size[1] + 15) / 16 * 16 + 4 * GRADIENT_SLACK;
+}
+
+/* The same for windows of 2 x 2 side by side: `height` rows of n in a plane, `rows` in all of them. The maxima are
+ * told by index, or if that is NULL found in x. */
+typedef void place_pairs_function(ptrdiff_t rows, int n, int height, const int64_t *index, const void *x,
+                                  const void *dy, void *dx);
 
 typedef struct {
     spread_function *spread;
     spread_pairs_function *spread_pairs;
     place_function *place;
+    place_pairs_function *place_pairs;
 } gradient_kernels;
 
 typedef struct {
@@ -56,6 +68,6 @@ typedef struct {
 
 /* NULL where this build has none. */
 extern const gradient_set *const implicitpad_gradient_avx512, *const implicitpad_gradient_avx2,
-    *const implicitpad_gradient_baseline;
+                                                                  *const implicitpad_gradient_baseline;
 
 #endif

@@ -28,12 +28,15 @@ cdef extern from "pool_gradient.h" nogil:
                                         void *dx) noexcept
     ctypedef void place_function(const gradient_plane *plane, const int64_t *index, const void *dy, void *dx,
                                  void *work) noexcept
+    ctypedef void place_pairs_function(Py_ssize_t rows, int n, int height, const int64_t *index, const void *x,
+                                       const void *dy, void *dx) noexcept
     Py_ssize_t place_room(const gradient_plane *plane) noexcept
 
     ctypedef struct gradient_kernels:
         spread_function *spread
         spread_pairs_function *spread_pairs
         place_function *place
+        place_pairs_function *place_pairs
 
     ctypedef struct gradient_set:
         const char *name

@@ -7,7 +7,7 @@ threads. The caller (implicitpad._numpy_pool_gradient) has checked everything; a
 
 from cython cimport floating
 from cython.parallel cimport prange, threadid
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 
 from pool_gradient cimport *
@@ -100,12 +100,31 @@ def place_small(axes, const int64_t[:, ::1] index, const floating[:, ::1] dy, fl
         geometry.size[a], geometry.out[a], geometry.before[a] = axis.size, axis.out, axis.before
         geometry.kernel[a], geometry.stride[a] = axis.kernel, axis.stride
     room = place_room(&geometry)
-    cdef floating *work = <floating *>malloc(threads * room * sizeof(floating))
-    if work == NULL:
+    cdef char *memory = <char *>malloc(threads * room * sizeof(floating) + 64)
+    cdef floating *work = <floating *>((<uintptr_t>memory + 63) & ~<uintptr_t>63)
+    if memory == NULL:
         raise MemoryError(f"implicitpad: {threads * room * sizeof(floating)} bytes of workspace")
     for plane in prange(dx.shape[0], nogil=True, num_threads=threads, schedule="dynamic"):
         kernels.place(&geometry, &index[plane, 0], &dy[plane, 0], &dx[plane, 0], work + threadid() * room)
-    free(work)
+    free(memory)
+
+
+def place_pairs(index, const floating[:, ::1] x, const floating[:, ::1] dy, floating[:, ::1] dx, int height,
+                int threads, instruction_set):
+    """The same for windows of 2 x 2 side by side, row after row of outputs, `height` in a plane; index None: by x."""
+    cdef const gradient_kernels *kernels = kernels_of(instruction_set, floating is double)
+    cdef Py_ssize_t rows = dy.shape[0], part, first, last
+    cdef int n = <int>dy.shape[1]
+    cdef const int64_t[:, ::1] indices
+    cdef const int64_t *at = NULL
+    if index is not None:
+        indices = index
+        at = &indices[0, 0]
+    for part in prange(threads, nogil=True, num_threads=threads):
+        # parts start where planes do
+        first, last = rows // height * part // threads * height, rows // height * (part + 1) // threads * height
+        kernels.place_pairs(last - first, n, height, at + first * n if at != NULL else NULL, &x[2 * first, 0],
+                            &dy[first, 0], &dx[2 * first, 0])
 
 
 cdef inline void place_plane(const int64_t *index, const floating *dy, Py_ssize_t n, floating *dx,

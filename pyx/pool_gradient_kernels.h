@@ -121,9 +121,16 @@ INLINE void NAME(gather_row)(const gradient_axis *axis, const ELEMENT *total, EL
     NAME(gather)(axis, total, dx, last, axis->size);
 }
 
-INLINE void NAME(add)(ELEMENT *restrict to, const ELEMENT *restrict row, int n) {
-    for (int o = 0; o < n; o++)
-        to[o] += row[o];
+/* `to` may be a. */
+INLINE void NAME(add)(ELEMENT *to, const ELEMENT *a, const ELEMENT *b, int n) {
+    for (int o = 0; o < n; o += LANES) {
+        const int some = n - o < LANES ? n - o : LANES;
+        const vector sum = NAME(load_some)(a + o, some) + NAME(load_some)(b + o, some);
+        if (some == LANES)
+            vstore(to + o, sum);
+        else
+            store_first(to + o, sum, some);
+    }
 }
 
 /* Each row of dx: the rows that read it are added up, then each element gathers from their sum. */
@@ -151,121 +158,30 @@ static void NAME(spread)(const gradient_axis axes[3], double divisor, int count_
                 continue;
             }
             for (int q = 0; q < highs; q++) {
+                if (q == 1 && (depths > 1 || (high[1] - high[0]) % GRADIENT_RING == 0))
+                    sum = memcpy(total, sum, bytes); /* its place is taken next */
                 const ELEMENT *row = NAME(divided)(axes, depth[0], high[q], divisor, count_pad, dy, work, held);
                 if (depths > 1) {
                     memcpy(line, row, bytes);
                     for (int p = 1; p < depths; p++)
-                        NAME(add)(line, NAME(divided)(axes, depth[p], high[q], divisor, count_pad, dy, work, held), n);
+                        NAME(add)(line, line,
+                                  NAME(divided)(axes, depth[p], high[q], divisor, count_pad, dy, work, held), n);
                     row = line;
                 }
-                if (q == 0 && highs == 1)
-                    sum = row;
-                else if (q == 0)
-                    memcpy(total, row, bytes); /* its place may be taken next */
-                else
-                    NAME(add)(total, row, n);
+                if (q)
+                    NAME(add)(total, sum, row, n);
+                sum = q ? total : row;
             }
             NAME(gather_row)(w, sum, to);
         }
     }
 }
 
-/* Add the gradients g of the windows whose index is here. */
-INLINE vector NAME(add_where)(vector sum, ivector here, const INDEX *index, const ELEMENT *g) {
-    ivector found;
-    memcpy(&found, index, sizeof found);
-#if LANES == 1
-    return found == here ? sum + *g : sum;
-#elif defined(__AVX512F__) && ELEMENT_SIZE == 4
-    const __mmask16 m = _mm512_cmpeq_epi32_mask((__m512i)found, (__m512i)here);
-    return (vector)_mm512_mask_add_ps((__m512)sum, m, (__m512)sum, (__m512)vload(g));
-#elif defined(__AVX512F__)
-    const __mmask8 m = _mm512_cmpeq_epi64_mask((__m512i)found, (__m512i)here);
-    return (vector)_mm512_mask_add_pd((__m512d)sum, m, (__m512d)sum, (__m512d)vload(g));
-#else
-    /* adding 0 changes no sum that has started from it */
-    return sum + (vector)((ivector)(found == here) & (ivector)vload(g));
-#endif
-}
-
-/* A row of dx into a line, n times `stride` columns, the first of them at index `here`. */
-INLINE void NAME(place_row)(const int stride, const int taps, ELEMENT *line, int n, const INDEX *const *index,
-                            const ELEMENT *const *dy, int n_rows, ptrdiff_t first, INDEX here) {
-    INDEX lanes[LANES];
-    ivector at;
-    for (int j = 0; j < LANES; j++)
-        lanes[j] = here + (INDEX)(j * stride);
-    memcpy(&at, lanes, sizeof at);
-    for (int j = 0; j < n; j += LANES, at += (INDEX)(LANES * stride)) {
-        vector even = {0}, odd = {0};
-        for (int r = 0; r < n_rows; r++) {
-            const INDEX *i = index[r] + first + j;
-            const ELEMENT *g = dy[r] + first + j;
-            if (stride == 1)
-                UNROLL for (int t = taps - 1; t >= 0; t--) even = NAME(add_where)(even, at, i - t, g - t);
-            else {
-                if (taps == 3)
-                    even = NAME(add_where)(even, at, i - 1, g - 1);
-                even = NAME(add_where)(even, at, i, g);
-                odd = NAME(add_where)(odd, at + 1, i, g);
-            }
-        }
-        if (stride == 1)
-            vstore(line + j, even);
-        else
-            NAME(store_pairs)(line + 2 * j, even, odd, LANES);
-    }
-}
-
-static void NAME(place)(const gradient_plane *p, const int64_t *index, const void *dy, void *dx, void *work) {
-    const int height = p->size[0], width = p->size[1], n = p->out[1], s = p->stride[1], kept = p->kernel[0];
-    const ptrdiff_t room = n + 2 * GRADIENT_SLACK;
-    const uint64_t elements = (uint64_t)height * (uint64_t)width;
-    INDEX *indices = (INDEX *)work + GRADIENT_SLACK;
-    ELEMENT *gradients = (ELEMENT *)work + kept * room + GRADIENT_SLACK;
-    ELEMENT *line = (ELEMENT *)work + 2 * kept * room, *to = dx;
-    /* beside the outputs there are windows that have chosen nothing */
-    memset(work, 0xff, (size_t)(2 * kept * room) * sizeof(ELEMENT));
-    const int skipped = p->before[1] % s, first = p->before[1] / s, pairs = (skipped + width + s - 1) / s;
-    const int read = pairs < n + 2 - first ? pairs : n + 2 - first; /* the columns behind are in no window */
-    int next = 0;
-    memset(line, 0, (size_t)(skipped + width) * sizeof(ELEMENT));
-    for (int r = 0; r < height; r++, to += width) {
-        const INDEX *its_index[8];
-        const ELEMENT *its_dy[8];
-        const int v = r + p->before[0];
-        int rows = 0, o = v < kept ? 0 : (v - kept) / p->stride[0] + 1;
-        for (; o <= v / p->stride[0] && o < p->out[0]; o++, rows++) {
-            const ptrdiff_t slot = (o % kept) * room;
-            if (o >= next) {
-                const int64_t *restrict from = index + (ptrdiff_t)o * n;
-                INDEX *restrict narrow = indices + slot;
-                for (int j = 0; j < n; j++)
-                    narrow[j] = (uint64_t)from[j] < elements ? (INDEX)from[j] : -1;
-                memcpy(gradients + slot, (const ELEMENT *)dy + (ptrdiff_t)o * n, (size_t)n * sizeof(ELEMENT));
-                next = o + 1;
-            }
-            its_index[rows] = indices + slot;
-            its_dy[rows] = gradients + slot;
-        }
-        const INDEX here = (INDEX)((ptrdiff_t)r * width - skipped);
-#define PLACE(stride, taps)                                                                                            \
-    NAME(place_row)(stride, taps, line, read, its_index, its_dy, rows, first, here)
-        if (s == 1 && p->kernel[1] == 2)
-            PLACE(1, 2);
-        else if (s == 1)
-            PLACE(1, 3);
-        else if (p->kernel[1] == 2)
-            PLACE(2, 2);
-        else
-            PLACE(2, 3);
-#undef PLACE
-        memcpy(to, line + skipped, (size_t)width * sizeof(ELEMENT));
-    }
-}
+#include "pool_place.h"
 
 static const gradient_kernels NAME(gradient_kernels) = {
     .spread = NAME(spread),
     .spread_pairs = NAME(spread_pairs),
     .place = NAME(place),
+    .place_pairs = NAME(place_pairs),
 };

@@ -353,15 +353,20 @@ static void NAME(fill)(void *out, void *index, const char *padded, int n, const 
 
 #include "pool_strips.h"
 
+#include "pool_reduce.h"
+#undef SHIFT
+
 static const pool_kernels NAME(pool_kernels) = {
 #if FLOATING
     .columns = {NAME(columns_max), NAME(columns_sum)},
     .windows = {NAME(windows_max), NAME(windows_sum)},
     .strips = {NAME(strips_max), NAME(strips_sum)},
+    .reduce = {NAME(reduce_max), NAME(reduce_sum)},
 #else
     .columns = {NAME(columns_max)},
     .windows = {NAME(windows_max)},
     .strips = {NAME(strips_max)},
+    .reduce = {NAME(reduce_max)},
 #endif
     .arg = NAME(arg),
     .strips_arg = NAME(strips_arg),

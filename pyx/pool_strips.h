@@ -85,7 +85,6 @@ INLINE vector NAME(shift)(const int k, vector a, vector b) { return (void)k, (vo
 #define SHIFT(a, b, k) __builtin_shuffle(a, b, (ivector){FROM(k)})
 #endif
 INLINE vector NAME(shift)(const int k, vector a, vector b) { return k == 1 ? SHIFT(a, b, 1) : SHIFT(a, b, 2); }
-#undef SHIFT
 #endif
 
 /* Rows of outputs that are walked through strip by strip: what they read stays in the first-level cache. */
@@ -212,14 +211,20 @@ INLINE sources NAME(list_rows)(const pool_band *b, int h, const int inputs_only)
     return from;
 }
 
-/* Read a byte of each cache line of input rows first ... last - 1, in their order: hardware that fetches ahead
- * follows one rising stream, but not the strips' steps from row to row. */
-INLINE void NAME(touch)(const pool_band *b, int first, int last) {
-    for (int r = first; r < last; r++) {
+/* Where the input comes from memory: read a byte of each cache line of what n regular rows of outputs read, from
+ * input row `touched` on, in their order. Hardware that fetches ahead follows one rising stream, but not the strips'
+ * steps from row to row. Returns the row to go on from. */
+INLINE int NAME(touch)(const pool_band *b, int h, int n, int touched) {
+    const int32_t *source = b->source + (ptrdiff_t)h * b->stride;
+    const int end = source[(ptrdiff_t)(n - 1) * b->stride + (ptrdiff_t)(b->kernel - 1) * b->dilation] + 1;
+    if (!b->far)
+        return 0;
+    for (int r = touched > source[0] ? touched : source[0]; r < end; r++) {
         const char *row = (const char *)((const ELEMENT *)b->slices[0] + r * b->x_row);
         for (ptrdiff_t i = 0; i < b->width * ELEMENT_SIZE; i += 64)
             (void)*(const volatile char *)(row + i);
     }
+    return end;
 }
 
 INLINE void NAME(strips)(const int sum, const int stride, const int taps, const pool_band *b) {
@@ -238,13 +243,8 @@ INLINE void NAME(strips)(const int sum, const int stride, const int taps, const 
                 NAME(strip_of_rows)(sum, stride, taps, 0, 0, b, out, from, 0, 1, i, scale);
             continue;
         }
-        const int32_t *source = b->source + (ptrdiff_t)h * b->stride;
-        from.first = (const ELEMENT *)b->slices[0] + source[0] * b->x_row;
-        if (b->far) {
-            const int end = source[(ptrdiff_t)(n - 1) * b->stride + (ptrdiff_t)(b->kernel - 1) * b->dilation] + 1;
-            NAME(touch)(b, touched > source[0] ? touched : source[0], end);
-            touched = end;
-        }
+        from.first = (const ELEMENT *)b->slices[0] + b->source[(ptrdiff_t)h * b->stride] * b->x_row;
+        touched = NAME(touch)(b, h, n, touched);
         for (int i = 0; i < b->out; i += LANES) {
             const ptrdiff_t c = (ptrdiff_t)i * stride - b->before;
             if (c >= 0 && c + vectors * LANES <= b->width && i + LANES <= b->out)
@@ -335,6 +335,7 @@ INLINE void NAME(arg_strip_of_rows)(const int stride, const int taps, const int 
 INLINE void NAME(arg_strips)(const int stride, const int taps, const pool_band *b) {
     const int at_once = NAME(rows_at_once)(b);
     const ptrdiff_t step = b->stride * b->x_row;
+    int touched = 0;
     for (int h = b->first, n; h < b->last; h += n) {
         sources from = {NULL, NULL, b->dilation * b->x_row, b->kernel};
         n = b->kernel == taps ? NAME(regular_rows)(b, h, min_int(at_once, b->last - h)) : 0;
@@ -348,6 +349,7 @@ INLINE void NAME(arg_strips)(const int stride, const int taps, const pool_band *
         const int32_t source = b->source[(ptrdiff_t)h * b->stride];
         from.first = (const ELEMENT *)b->slices[0] + source * b->x_row;
         b->row_index[0] = b->slice_index[0] + source * b->index_of_row;
+        touched = NAME(touch)(b, h, n, touched);
         for (int i = 0; i < b->out; i += LANES) {
             const ptrdiff_t c = (ptrdiff_t)i * stride - b->before;
             if (c >= 0 && c + taps - 1 + (ptrdiff_t)stride * LANES <= b->width)

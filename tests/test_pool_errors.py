@@ -50,6 +50,20 @@ BAD = [
         "int32",
         {"grad_output": IMAGE, "input": IMAGE.astype("int32")},
     ),
+    (
+        "max_pool2d_backward",
+        T,
+        "indices",
+        "int32",
+        {"grad_output": IMAGE[..., ::2, ::2], "indices": np.zeros((1, 4, 3, 3), np.int32)},
+    ),
+    (
+        "max_pool2d_backward",
+        V,
+        "indices",
+        "(4, 3, 3)",
+        {"grad_output": IMAGE[..., ::2, ::2], "indices": np.zeros((4, 3, 3), np.int64)},
+    ),
     ("avg_pool2d_backward", T, "grad_output", "float64", {"grad_output": np.ones((1, 4, 3, 3))}),
 ]
 BAD_WINDOWS = [

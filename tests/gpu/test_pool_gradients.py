@@ -83,6 +83,23 @@ def test_largest(device, case, dtype, fill):
     same_fill(ours[1], theirs.fill_value, total)
 
 
+def test_indices_may_be_given_and_wrong_ones_are_nowhere(device):
+    rng = np.random.default_rng(5)
+    x, grad = (rng.standard_normal(shape).astype(np.float32)
+               for shape in ((2, 3, 7, 6), (2, 3, 4, 3)))  # fmt: skip
+    geometry = max_pool_geometry("max_pool2d", 2, x, 3, **(MAX | {"stride": 2, "padding": 1}))
+    index = implicitpad.max_pool2d(x, 3, 2, 1, return_indices=True)[1]
+    arrays = [device.asarray(array) for array in (grad, x, index)]
+    found = _cuda_pool_gradient.max_pool_backward(device, geometry, *arrays)[0]
+    want = implicitpad.max_pool2d_backward(grad, x, 3, 2, 1).input
+    same_bits(device.asnumpy(found), want)
+    index[0] = 2**62
+    want[0] = 0
+    arrays[2] = device.asarray(index)
+    found = _cuda_pool_gradient.max_pool_backward(device, geometry, *arrays)[0]
+    same_bits(device.asnumpy(found), want)
+
+
 @pytest.mark.parametrize(
     ("case", "dtype", "counting"), [(*p, c) for p in CONSTANT for c in COUNTING]
 )
