@@ -17,7 +17,7 @@ cdef enum:
     MACS_PER_THREAD = 250000    # below this a second thread costs more than it brings
     MACS_PER_TASK = 100000      # groups with less work are done several to a task
     TRANSFORMED_BYTES = 400 * 1024  # of a block's transformed inputs
-    BYTES_A_CYCLE = 16          # of weights, from the third-level cache
+    BYTES_A_CYCLE = 20          # of weights, from the third-level cache
     WORTH_SKIPPING = 10         # percent of the terms that lie in zero padding
 
 
