@@ -21,7 +21,6 @@
 #define TILED__(a, m) a##m
 #define TILED_(a, m) TILED__(a, m)
 #define TILED(a) NAME(TILED_(a, WINOGRAD_TILE))
-#define NUMBER(x) broadcast((ELEMENT)(x))
 
 /* B^T d, G g and A^T m along one axis, elements `s` apart. */
 #if WINOGRAD_TILE == 2
@@ -84,15 +83,15 @@ INLINE void TILED(transform_output)(const vector *m, vector *y, int s) {
 }
 #endif
 
-/* IN  `channels` <= LANES rows of a panel, with `row` slots from one line of the plane to the next
+/* Tiles `apart` slots apart.
+ * IN  `channels` <= LANES rows of a panel, with `row` slots from one line of the plane to the next
  *     lines: scratch, a vector for each slot of `tile_rows` rows of tiles, rounded up to whole vectors
  * OUT transformed[xi * stride + tile * LANES + channel]; missing channels are 0 */
-static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
-                                  int tile_columns, void *lines, void *transformed, ptrdiff_t stride) {
-    enum { M = WINOGRAD_TILE };
+INLINE void TILED(transform_tiles)(const int apart, const void *panel, ptrdiff_t channel_stride, int channels, int row,
+                                   int tile_rows, int tile_columns, void *lines, void *transformed, ptrdiff_t stride) {
     const ELEMENT *x = panel;
     ELEMENT *line = lines, *v = transformed;
-    for (int slot = 0; slot < (M * tile_rows + 2) * row; slot += LANES) {
+    for (int slot = 0; slot < (apart * (tile_rows - 1) + INPUTS) * row; slot += LANES) {
         vector square[LANES];
         if (channels == LANES)
             UNROLL for (int c = 0; c < LANES; c++) square[c] = vload(x + c * channel_stride + slot);
@@ -104,7 +103,7 @@ static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, i
     }
     for (int r = 0; r < tile_rows; r++)
         for (int c = 0; c < tile_columns; c++, v += LANES) {
-            const ELEMENT *tile = line + (ptrdiff_t)M * (r * row + c) * LANES;
+            const ELEMENT *tile = line + (ptrdiff_t)apart * (r * row + c) * LANES;
             vector d[POSITIONS];
             UNROLL for (int i = 0; i < POSITIONS; i++) d[i] = vload(tile + (i / INPUTS * row + i % INPUTS) * LANES);
             UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + i, INPUTS);
@@ -112,6 +111,21 @@ static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, i
             UNROLL for (int i = 0; i < POSITIONS; i++) vstore(v + i * stride, d[i]);
         }
 }
+
+static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
+                                  int tile_columns, void *lines, void *transformed, ptrdiff_t stride) {
+    TILED(transform_tiles)(WINOGRAD_TILE, panel, channel_stride, channels, row, tile_rows, tile_columns, lines,
+                           transformed, stride);
+}
+
+#if WINOGRAD_TILE == 2
+/* F(3x3, 2x2) has the same points and tiles of as many inputs (winograd_phases.h). */
+static void NAME(phase_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
+                              int tile_columns, void *lines, void *transformed, ptrdiff_t stride) {
+    TILED(transform_tiles)(3, panel, channel_stride, channels, row, tile_rows, tile_columns, lines, transformed,
+                           stride);
+}
+#endif
 
 /* IN packed[channels][9][width]   OUT transformed[xi * stride + channel * width + k] */
 static void TILED(winograd_weights)(const void *packed, void *transformed, ptrdiff_t stride, ptrdiff_t channels,
@@ -192,7 +206,6 @@ static const winograd_kernels TILED(winograd) = {
 
 #undef INPUTS
 #undef POSITIONS
-#undef NUMBER
 #undef P
 #undef Q
 #undef PP
