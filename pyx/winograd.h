@@ -21,7 +21,6 @@
 #define TILED__(a, m) a##m
 #define TILED_(a, m) TILED__(a, m)
 #define TILED(a) NAME(TILED_(a, WINOGRAD_TILE))
-#define NUMBER(x) broadcast((ELEMENT)(x))
 
 /* B^T d, G g and A^T m along one axis, elements `s` apart. */
 #if WINOGRAD_TILE == 2
@@ -84,15 +83,16 @@ INLINE void TILED(transform_output)(const vector *m, vector *y, int s) {
 }
 #endif
 
-/* Slots of a plane are `step` from one position of a tile to the next; `step` tiles lie between one another. */
-INLINE int TILED(tile_slot)(int t, int step) { return t / step * WINOGRAD_TILE * step + t % step; }
+/* Slots of a plane are `step` from one position of a tile to the next; `step` tiles, each of `outputs` outputs along
+ * an axis, lie between one another. */
+INLINE int TILED(tile_slot)(const int outputs, int t, int step) { return t / step * outputs * step + t % step; }
 
-INLINE void TILED(transform_tiles)(const ELEMENT *line, int row, int tile_rows, int row_step, int tile_columns,
-                                   int step, ELEMENT *v, ptrdiff_t stride) {
+INLINE void TILED(transform_tiles)(const int outputs, const ELEMENT *line, int row, int tile_rows, int row_step,
+                                   int tile_columns, int step, ELEMENT *v, ptrdiff_t stride) {
     for (int r = 0; r < tile_rows; r++)
         for (int c = 0; c < tile_columns; c++, v += LANES) {
-            const ELEMENT *tile =
-                line + ((ptrdiff_t)TILED(tile_slot)(r, row_step) * row + TILED(tile_slot)(c, step)) * LANES;
+            const ptrdiff_t slot = (ptrdiff_t)TILED(tile_slot)(outputs, r, row_step) * row;
+            const ELEMENT *tile = line + (slot + TILED(tile_slot)(outputs, c, step)) * LANES;
             vector d[POSITIONS];
             UNROLL for (int i = 0; i < POSITIONS; i++) d[i] =
                 vload(tile + (i / INPUTS * (ptrdiff_t)(row_step * row) + i % INPUTS * step) * LANES);
@@ -102,17 +102,9 @@ INLINE void TILED(transform_tiles)(const ELEMENT *line, int row, int tile_rows, 
         }
 }
 
-/* IN  `channels` <= LANES rows of a panel, with `row` slots from one line of the plane to the next
- *     row_step, step: slots along each axis from one position of a tile to the next
- *     lines: scratch, a vector for each slot of `tile_rows` rows of tiles, rounded up to whole vectors
- * OUT transformed[xi * stride + tile * LANES + channel]; missing channels are 0 */
-static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
-                                  int row_step, int tile_columns, int step, void *lines, void *transformed,
-                                  ptrdiff_t stride) {
-    enum { M = WINOGRAD_TILE };
-    const ELEMENT *x = panel;
-    ELEMENT *line = lines;
-    const int slots = (TILED(tile_slot)(tile_rows - 1, row_step) + (M + 1) * row_step + 1) * row;
+/* A vector for each slot of `tile_rows` rows of tiles, rounded up to whole vectors, from `channels` <= LANES rows of
+ * a panel; missing channels are 0. */
+INLINE void TILED(transpose_panel)(const ELEMENT *x, ptrdiff_t channel_stride, int channels, int slots, ELEMENT *line) {
     for (int slot = 0; slot < slots; slot += LANES) {
         vector square[LANES];
         if (channels == LANES)
@@ -123,11 +115,32 @@ static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, i
         transpose(square);
         UNROLL for (int i = 0; i < LANES; i++) vstore(line + (slot + i) * LANES, square[i]);
     }
-    if (row_step == 1 && step == 1)
-        TILED(transform_tiles)(line, row, tile_rows, 1, tile_columns, 1, transformed, stride);
-    else
-        TILED(transform_tiles)(line, row, tile_rows, row_step, tile_columns, step, transformed, stride);
 }
+
+/* IN  `channels` rows of a panel, with `row` slots from one line of the plane to the next
+ *     row_step, step: slots along each axis from one position of a tile to the next
+ *     lines: scratch of transpose_panel
+ * OUT transformed[xi * stride + tile * LANES + channel]; missing channels are 0 */
+static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
+                                  int row_step, int tile_columns, int step, void *lines, void *transformed,
+                                  ptrdiff_t stride) {
+    enum { M = WINOGRAD_TILE };
+    const int last = TILED(tile_slot)(M, tile_rows - 1, row_step) + (M + 1) * row_step;
+    TILED(transpose_panel)(panel, channel_stride, channels, (last + 1) * row, lines);
+    if (row_step == 1 && step == 1)
+        TILED(transform_tiles)(M, lines, row, tile_rows, 1, tile_columns, 1, transformed, stride);
+    else
+        TILED(transform_tiles)(M, lines, row, tile_rows, row_step, tile_columns, step, transformed, stride);
+}
+
+#if WINOGRAD_TILE == 2
+/* F(3x3, 2x2) has the same points and tiles of as many inputs (winograd_phases.h). */
+static void NAME(phase_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
+                              int tile_columns, void *lines, void *transformed, ptrdiff_t stride) {
+    TILED(transpose_panel)(panel, channel_stride, channels, (3 * tile_rows + 1) * row, lines);
+    TILED(transform_tiles)(3, lines, row, tile_rows, 1, tile_columns, 1, transformed, stride);
+}
+#endif
 
 /* IN packed[channels][9][width]   OUT transformed[xi * stride + channel * width + k] */
 static void TILED(winograd_weights)(const void *packed, void *transformed, ptrdiff_t stride, ptrdiff_t channels,
@@ -166,7 +179,7 @@ INLINE int TILED(transform_products)(const ELEMENT *products, ptrdiff_t stride, 
             const int end = pixels - M * t < M * group ? pixels - M * t : M * group;
             for (int g = 0; g < group && t + g < tiles; g++) {
                 vector p[POSITIONS], half[M * INPUTS], y[M * M];
-                const int at = TILED(tile_slot)(g, step);
+                const int at = TILED(tile_slot)(M, g, step);
                 UNROLL for (int i = 0; i < POSITIONS; i++) p[i] = vload(m + i * stride + g * CHANNELS);
                 UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_output)(p + i, half + i, INPUTS);
                 UNROLL for (int i = 0; i < M; i++) TILED(transform_output)(half + INPUTS * i, y + M * i, 1);
@@ -224,7 +237,6 @@ static const winograd_kernels TILED(winograd) = {
 
 #undef INPUTS
 #undef POSITIONS
-#undef NUMBER
 #undef P
 #undef Q
 #undef PP
