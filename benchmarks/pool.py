@@ -26,7 +26,7 @@ OPPONENTS = ("torch", "torch channels_last")
 class Case:
     """A pooling of square planes: N, C, H, kernel, stride, padding."""
 
-    operation: str  # "max", "avg", "indices", "max backward" or "avg backward"
+    operation: str  # "max", "avg", "indices", "backward" of one, "global ...", "adaptive avg"
     n: int
     c: int
     h: int
@@ -36,6 +36,10 @@ class Case:
 
     @property
     def name(self) -> str:
+        if self.operation.startswith("global"):
+            return f"{self.operation}, {self.n}x{self.c}x{self.h}²"
+        if self.operation.startswith("adaptive"):
+            return f"{self.operation} to {self.f}², {self.n}x{self.c}x{self.h}²"
         return f"{self.operation} {self.f}x{self.f} s{self.s}, {self.n}x{self.c}x{self.h}²"
 
 
@@ -58,12 +62,35 @@ CASES = [
     Case("indices", 1, 64, 112, 2, 2),
     Case("indices", 1, 1, 4096, 3, 1, 1),
     Case("max backward", 1, 64, 112, 3, 2, 1),
+    Case("max backward", 1, 64, 112, 3, 1, 1),
     Case("max backward", 8, 64, 112, 2, 2),
+    Case("max backward", 1, 512, 28, 2, 2),
+    Case("max search backward", 1, 64, 112, 3, 2, 1),
+    Case("max search backward", 8, 64, 112, 2, 2),
+    Case("max search backward", 1, 512, 28, 2, 2),
     Case("avg backward", 1, 64, 112, 3, 2, 1),
     Case("avg backward", 1, 64, 112, 3, 1, 1),
     Case("avg backward", 8, 64, 112, 2, 2),
     Case("avg backward", 1, 512, 28, 2, 2),
+    Case("global avg", 32, 2048, 7, 7, 1),
+    Case("global avg", 1, 512, 28, 28, 1),
+    Case("global avg", 1, 64, 512, 512, 1),
+    Case("global max", 32, 2048, 7, 7, 1),
+    Case("global max", 1, 64, 512, 512, 1),
+    Case("adaptive avg", 8, 256, 30, 7, 1),
+    Case("adaptive avg", 1, 64, 224, 6, 1),
 ]
+
+
+# of whole planes: ours, PyTorch's
+WHOLE: dict[str, tuple[Any, Any]] = {
+    "global avg": (
+        lambda x, _: ip.global_avg_pool(x),
+        lambda x, _: functional.adaptive_avg_pool2d(x, 1),
+    ),
+    "global max": (lambda x, _: ip.global_max_pool(x), lambda x, _: torch.amax(x, (2, 3))),
+    "adaptive avg": (ip.adaptive_avg_pool2d, functional.adaptive_avg_pool2d),
+}
 
 
 def run(case: Case, threads: int, block: float) -> dict[str, Any]:
@@ -77,8 +104,19 @@ def run(case: Case, threads: int, block: float) -> dict[str, Any]:
     window = (case.f, case.s, case.p)
     if case.operation.endswith("backward"):
         return {"case": case.name, "seconds": backward_seconds(case, x, tx, lx, block)}
+    if case.operation in WHOLE:
+        ours, others = WHOLE[case.operation]
+        contenders = {
+            "implicitpad": lambda: ours(x, case.f),
+            "torch": lambda: others(tx, case.f),
+            "torch channels_last": lambda: others(lx, case.f),
+        }
+        return {"case": case.name, "seconds": measure.medians(contenders, block=block)}
+    mine: Any
+    theirs: Any
+    options: dict[str, Any] = {}
     if case.operation == "avg":
-        mine, theirs, options = ip.avg_pool2d, functional.avg_pool2d, {}
+        mine, theirs = ip.avg_pool2d, functional.avg_pool2d
     else:
         mine, theirs = ip.max_pool2d, functional.max_pool2d
         options = {"return_indices": case.operation == "indices"}
@@ -96,12 +134,19 @@ def run(case: Case, threads: int, block: float) -> dict[str, Any]:
 def backward_seconds(
     case: Case, x: np.ndarray[Any, Any], tx: torch.Tensor, lx: torch.Tensor, block: float
 ) -> dict[str, float]:
-    """Gradients of the input; PyTorch's maxima are known from the forward call, ours are not."""
+    """Gradients of the input; PyTorch's maxima are known from the forward call, so are ours.
+
+    "search": ours have to be found again.
+    """
     name, window = f"{case.operation[:3]}_pool2d", (case.f, case.s, case.p)
     mine = getattr(ip, f"{name}_backward")
     upstream = np.random.default_rng(1).standard_normal(
         getattr(ip, name)(x, *window).shape, dtype=np.float32
     )
+
+    known: dict[str, Any] = {}
+    if case.operation == "max backward":
+        known["indices"] = ip.max_pool2d(x, *window, return_indices=True)[1]
 
     def theirs(data: torch.Tensor) -> Any:
         leaf = data.detach().requires_grad_()
@@ -112,7 +157,7 @@ def backward_seconds(
 
     return measure.medians(
         {
-            "implicitpad": lambda: mine(upstream, x, *window),
+            "implicitpad": lambda: mine(upstream, x, *window, **known),
             "torch": theirs(tx),
             "torch channels_last": theirs(lx),
         },

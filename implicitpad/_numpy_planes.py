@@ -34,7 +34,7 @@ def global_pool(operation: str, x: Array) -> Array:
 
 
 def adaptive_mean(x: Array, sizes: tuple[int, ...]) -> Array:
-    """See `_numpy.adaptive_mean`. Columns of a part are added up first, then their sums."""
+    """See `_numpy.adaptive_mean`: one axis after the other."""
     rank = len(sizes)
     held = np.dtype(np.float64 if x.dtype == np.float64 else np.float32)
     out = np.empty((*x.shape[:-rank], *sizes), held)
@@ -42,7 +42,7 @@ def adaptive_mean(x: Array, sizes: tuple[int, ...]) -> Array:
     if out.size:
         _pool_cpu.average_parts(
             raw(planes),
-            out.reshape(-1).view(np.int8),
+            out.reshape(-1, math.prod(sizes)),
             (1,) * (3 - rank) + sizes,
             x.dtype.name,
             in_place,

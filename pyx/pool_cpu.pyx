@@ -336,24 +336,21 @@ def reduce_planes(x, out, storage, operation, bint in_place, instruction_set, in
         PyBuffer_Release(&view)
 
 
-def average_parts(x, out, sizes, storage, bint in_place, instruction_set, int threads):
-    """Means of sizes[0] x sizes[1] x sizes[2] parts of each plane of x, as elements, to out."""
+def average_parts(x, real[:, ::1] out, sizes, storage, bint in_place, instruction_set, int threads):
+    """Means of sizes[0] x sizes[1] x sizes[2] parts of each plane of x: a row of out."""
     cdef Py_buffer view
     cdef Planes planes
-    cdef char[::1] found = out
     cdef char[::1] lines
     cdef Py_ssize_t parts[3]
-    cdef Py_ssize_t plane, n = x.shape[0] * x.shape[1], each, bytes_
+    cdef Py_ssize_t plane, bytes_
     parts[0], parts[1], parts[2] = sizes
     PyObject_GetBuffer(x, &view, PyBUF_STRIDES)
     try:
         planes = planes_of(&view, storage, "mean", in_place, instruction_set)
-        each = found.shape[0] // n
         bytes_ = (planes.length * planes.item + 8 * POOL_SLACK + 63) // 64 * 64
         memory = bytearray(3 * bytes_ * threads)
         lines = memory
-        for plane in prange(n, nogil=True, num_threads=threads, schedule="static"):
-            part_means(&planes, plane, parts, &found[0] + plane * each, &lines[0] + 3 * bytes_ * threadid(),
-                       bytes_)
+        for plane in prange(out.shape[0], nogil=True, num_threads=threads, schedule="static"):
+            part_means(&planes, plane, parts, &out[plane, 0], &lines[0] + 3 * bytes_ * threadid(), bytes_)
     finally:
         PyBuffer_Release(&view)

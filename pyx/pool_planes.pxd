@@ -69,12 +69,20 @@ cdef fused real:
     double
 
 
-cdef inline real mean_of(const real *line, Py_ssize_t first, Py_ssize_t last, Py_ssize_t count) noexcept nogil:
-    cdef real total = 0
+cdef inline void add(real *to, const real *row, Py_ssize_t n, bint first) noexcept nogil:
     cdef Py_ssize_t w
-    for w in range(first, last):
-        total += line[w]
-    return total / <real>(count * (last - first))
+    if first:
+        memcpy(to, row, n * sizeof(real))
+    else:
+        for w in range(n):
+            to[w] += row[w]
+
+
+cdef inline void divide(real *line, Py_ssize_t n, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t w
+    if count > 1:
+        for w in range(n):
+            line[w] /= <real>count
 
 
 cdef inline Py_ssize_t part_end(Py_ssize_t part, Py_ssize_t parts, Py_ssize_t size) noexcept nogil:
@@ -82,35 +90,31 @@ cdef inline Py_ssize_t part_end(Py_ssize_t part, Py_ssize_t parts, Py_ssize_t si
     return ((part + 1) * size + parts - 1) // parts
 
 
-cdef inline void part_means(const Planes *planes, Py_ssize_t plane, const Py_ssize_t *parts, char *out,
+cdef inline void part_means(const Planes *planes, Py_ssize_t plane, const Py_ssize_t *parts, real *out,
                             char *lines, Py_ssize_t line_bytes) noexcept nogil:
-    """Means of the parts of a plane, in elements of float; lines: three of them."""
-    cdef const void *rows[2]
-    cdef char *spare
-    cdef char *sums = lines + line_bytes
-    cdef Py_ssize_t i, j, k, d, h, first_d, first_h, count, from_, to
+    """Means of the parts of a plane, one axis after the other; lines: three of them."""
+    cdef real *inner = <real *>(lines + line_bytes)
+    cdef real *sums = <real *>(lines + 2 * line_bytes)
+    cdef Py_ssize_t i, j, k, d, h, w, n = planes.length
+    cdef Py_ssize_t first[3]
+    cdef Py_ssize_t end[3]
     cdef const char *row
+    cdef real total
     for i in range(parts[0]):
-        first_d = i * planes.depth // parts[0]
+        first[0], end[0] = i * planes.depth // parts[0], part_end(i, parts[0], planes.depth)
         for j in range(parts[1]):
-            first_h = j * planes.height // parts[1]
-            count = 0
-            for d in range(first_d, part_end(i, parts[0], planes.depth)):
-                for h in range(first_h, part_end(j, parts[1], planes.height)):
+            first[1], end[1] = j * planes.height // parts[1], part_end(j, parts[1], planes.height)
+            for h in range(first[1], end[1]):
+                for d in range(first[0], end[0]):
                     row = plane_at(planes, plane) + d * planes.stride[2] + h * planes.stride[3]
-                    rows[1] = elements_of(planes, row, 0, planes.length, lines)
-                    spare = lines + 2 * line_bytes if sums == lines + line_bytes else lines + line_bytes
-                    if count == 0:
-                        memcpy(spare, rows[1], planes.length * planes.item)
-                    else:
-                        rows[0] = sums
-                        planes.kernels.columns[POOL_SUM](spare, rows, NULL, 2, True, <int>planes.length)
-                    sums = spare
-                    count += 1
+                    add(inner, <const real *>elements_of(planes, row, 0, n, lines), n, d == first[0])
+                divide(inner, n, end[0] - first[0])
+                add(sums, inner, n, h == first[1])
+            divide(sums, n, end[1] - first[1])
             for k in range(parts[2]):
-                from_, to = k * planes.length // parts[2], part_end(k, parts[2], planes.length)
-                if planes.item == 4:
-                    (<float *>out)[0] = mean_of(<const float *>sums, from_, to, count)
-                else:
-                    (<double *>out)[0] = mean_of(<const double *>sums, from_, to, count)
-                out += planes.item
+                first[2], end[2] = k * n // parts[2], part_end(k, parts[2], n)
+                total = sums[first[2]]
+                for w in range(first[2] + 1, end[2]):
+                    total += sums[w]
+                out[0] = total / <real>(end[2] - first[2])
+                out += 1
