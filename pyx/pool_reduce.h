@@ -44,7 +44,7 @@ static void NAME(reduce_sum)(void *total, const void *row, ptrdiff_t n) {
     double sum = *(double *)total;
     for (const ELEMENT *p = row; n > 0; p += POOL_BLOCK, n -= POOL_BLOCK) {
         const ptrdiff_t some = n < POOL_BLOCK ? n : POOL_BLOCK;
-        vector t[4] = {{0}};
+        vector t[4] = {(vector){0}};
         ptrdiff_t i = 0;
         for (; i + 4 * LANES <= some; i += 4 * LANES)
             UNROLL for (int j = 0; j < 4; j++) t[j] += vload(p + i + j * LANES);
