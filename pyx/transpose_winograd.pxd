@@ -82,6 +82,8 @@ cdef inline list choose_phases(Plan *plan, Transposed *t, axes, double direct):
     if None in second:
         return None
     note_products(t, [axes[a].phases[2] for a in (1, 2)], [(0, low) for low in second])
+    if t.products[0] + t.products[1] >= M * M * plan.taps:      # no phase of two taps: nothing to save
+        return None
     outputs, kernel = [plan.axis[a].out for a in range(3)], [plan.axis[a].kernel for a in range(3)]
     for a in range(1, 3):
         t.odd[a] = second[a - 1]
