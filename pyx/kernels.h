@@ -110,13 +110,14 @@ typedef void product_tile_function(const void *x, ptrdiff_t group_stride, int ch
                                    void *out);
 
 /* Winograd's F(m x m, 3x3), documented in winograd.h. */
+enum { WINOGRAD_DILATION = 24 }; /* largest along rows */
 typedef struct {
     int tile; /* m */
-    void (*input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows, int tile_columns,
-                  void *lines, void *transformed, ptrdiff_t stride);
+    void (*input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows, int row_step,
+                  int tile_columns, int step, void *lines, void *transformed, ptrdiff_t stride);
     void (*weights)(const void *packed, void *transformed, ptrdiff_t stride, ptrdiff_t channels, int width);
     int (*output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out, ptrdiff_t out_channel,
-                  ptrdiff_t out_row, int channels, int rows, int pixels);
+                  ptrdiff_t out_row, int channels, int rows, int pixels, int step);
 } winograd_kernels;
 
 /* Winograd for transposed convolutions of stride 2, documented in winograd_phases.h. */

@@ -40,14 +40,19 @@ cdef extern from "kernels.h" nogil:
     ctypedef void product_tile_function(const void *x, Py_ssize_t group_stride, int channels, int depth,
                                         const void *weights, void *out) noexcept
 
+    enum:
+        WINOGRAD_DILATION
+
     ctypedef struct winograd_kernels:
         int tile
         void (*input)(const void *panel, Py_ssize_t channel_stride, int channels, int row, int tile_rows,
-                      int tile_columns, void *lines, void *transformed, Py_ssize_t stride) noexcept nogil
+                      int row_step, int tile_columns, int step, void *lines, void *transformed,
+                      Py_ssize_t stride) noexcept nogil
         void (*weights)(const void *packed, void *transformed, Py_ssize_t stride, Py_ssize_t channels,
                         int width) noexcept nogil
         int (*output)(const void *products, Py_ssize_t stride, int tiles, const void *bias, void *out,
-                      Py_ssize_t out_channel, Py_ssize_t out_row, int channels, int rows, int pixels) noexcept nogil
+                      Py_ssize_t out_channel, Py_ssize_t out_row, int channels, int rows, int pixels,
+                      int step) noexcept nogil
 
     ctypedef struct phase_kernels:
         void (*input)(const void *panel, Py_ssize_t channel_stride, int channels, int row, int tile_rows,
