@@ -144,7 +144,7 @@ cdef inline int phases_block(const Plan *plan, const Transposed *t, const Call *
     Returns whether some output may be infinite or NaN.
     """
     cdef int item = plan.itemsize, lanes = plan.kernels.lanes, width = plan.width[0], channel = 0, channels
-    cdef int tile_rows = size[1] // M, columns = size[2] // M, block, count, a, h, k, r, row, at, low, high
+    cdef int tile_rows = size[1] // M, columns = size[2] // M, block, count, a, h, k, r, row, low, high
     cdef int column = 2 * first[2] - t.odd[2], skip = column < 0, pixels, suspect = 0
     cdef Py_ssize_t out_channel, out_row
     cdef char *transformed = workspace + plan.transformed_at

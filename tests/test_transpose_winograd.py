@@ -1,4 +1,4 @@
-"""Transposed convolution of stride 2 by F(3x3, 2x2): as accurate as summed directly, and as local."""
+"""Transposed convolution of stride 2 by F(3x3, 2x2): as accurate and as local as direct sums."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_groups_layouts_and_narrow_outputs(instruction_set, threads):
 
 
 def test_the_input_gradient_of_a_strided_layer(instruction_set, threads):
-    x, w, b = arrays(3)
+    x, w, _ = arrays(3)
     got = ip.conv2d_backward(x, np.zeros((2, K, 2 * N, 2 * N + 6), "f"), w, stride=2, padding=1)
     want = reference(x, w, np.zeros(K), 1, 1, 1)
     assert abs(got.input - want).max() <= 1e-6 * abs(want).max()
