@@ -49,7 +49,7 @@ cdef int transpose_task(const Plan *plan, const Transposed *t, const Call *call,
         index = <int>(task % plan.axis[a].blocks)
         task //= plan.axis[a].blocks
         first[a] = index * plan.axis[a].block
-        size[a] = plan.axis[a].out - first[a]
+        size[a] = counted(&plan.axis[a]) - first[a]
         if size[a] > plan.axis[a].block:
             size[a] = plan.axis[a].block
     index, image = <int>(task % plan.group_tasks), <int>(task // plan.group_tasks)
