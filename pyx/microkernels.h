@@ -242,9 +242,9 @@ EACH_PRODUCT_TILE(PRODUCT_TILE)
 #define WINOGRAD_TILE 4
 #include "winograd.h"
 #undef WINOGRAD_TILE
-#include "winograd_phases.h"
 #include "fourier.h"
 #include "planes.h"
+#include "winograd_phases.h"
 #define PRODUCT_ENTRY(pixels) .product_tile[pixels] = NAME(product_tile_##pixels),
 #define PRODUCTS EACH_PRODUCT_TILE(PRODUCT_ENTRY)
 #define WINOGRAD {&NAME(winograd2), &NAME(winograd4)}

@@ -49,7 +49,7 @@ cdef int transpose_task(const Plan *plan, const Transposed *t, const Call *call,
         index = <int>(task % plan.axis[a].blocks)
         task //= plan.axis[a].blocks
         first[a] = index * plan.axis[a].block
-        size[a] = plan.axis[a].out - first[a]
+        size[a] = counted(&plan.axis[a]) - first[a]
         if size[a] > plan.axis[a].block:
             size[a] = plan.axis[a].block
     index, image = <int>(task % plan.group_tasks), <int>(task // plan.group_tasks)
@@ -143,7 +143,9 @@ cdef class TransposePlan:
         divide(plan, threads)
         row = <Py_ssize_t>max(self.order) * t.step[2] * plan.axis[2].block * plan.itemsize
         t.group_rows = min(plan.axis[1].block, max(2, SCRATCH_BYTES // row))
-        t.scratch_channel = <Py_ssize_t>t.group_rows * t.step[2] * plan.axis[2].block
+        # An odd number of vectors from channel to channel: powers of two would share few cache sets.
+        vectors = ceil_div(<Py_ssize_t>t.group_rows * t.step[2] * plan.axis[2].block, plan.kernels.lanes) | 1
+        t.scratch_channel = vectors * plan.kernels.lanes
         self._allocate(axes)
 
     cdef _allocate(self, axes):

@@ -1,15 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Transposed convolution of stride 2 by Winograd's F(3x3, 2x2), four phases to a tile (winograd_phases.h).
 
-The axes of the plan count tiles' outputs of one phase, three to a tile, on a panel two taps wide: tile t of an
-axis reads slots 3 t ... 3 t + 3 and makes outputs 6 t ... 6 t + 5, one less where phase 1 comes first (`odd`).
+The axes of the plan count outputs of one phase, three to a tile, on a panel two taps wide: tile t of an axis
+reads positions 3 t ... 3 t + 3 and makes outputs 6 t ... 6 t + 5, one less where phase 1 comes first (`odd`).
 """
 
 from libc.stdint cimport int32_t
 
 from gather cimport fill_panel
 from kernels cimport CHANNEL_VECTORS, PANEL_SLACK, panel_run
-from panel cimport ceil_div
+from panel cimport ceil_div, count_tiles
 from plan cimport Call, Plan, even_start
 from planning cimport BYTES_A_CYCLE, block_tiles, panel_bytes
 from transpose_plan cimport Transposed
@@ -17,7 +17,7 @@ from transpose_plan cimport Transposed
 cdef enum:
     M = 3                   # outputs of a tile, of each phase and along each axis
     TRANSFORM_CYCLES = 4    # to make a vector of transformed inputs, or read one of products
-    WEIGHT_CYCLES = 3       # to make a vector of transformed weights: they leave the cache
+    WEIGHT_CYCLES = 6       # to make a vector of transformed weights: they leave the cache
 
 
 cdef inline object second_phase(axis):
@@ -82,6 +82,8 @@ cdef inline list choose_phases(Plan *plan, Transposed *t, axes, double direct):
     if None in second:
         return None
     note_products(t, [axes[a].phases[2] for a in (1, 2)], [(0, low) for low in second])
+    if t.products[0] + t.products[1] >= M * M * plan.taps:      # no phase of two taps: nothing to save
+        return None
     outputs, kernel = [plan.axis[a].out for a in range(3)], [plan.axis[a].kernel for a in range(3)]
     for a in range(1, 3):
         t.odd[a] = second[a - 1]
@@ -96,10 +98,11 @@ cdef inline list choose_phases(Plan *plan, Transposed *t, axes, double direct):
     plan.tile = M
     for a in range(1, 3):
         plan.axis[a].virtual = plan.axis[a].out + 1
+        count_tiles(&plan.axis[a], M)
     tiles = block_tiles(plan, 2)
-    rows, columns = plan.axis[1].out // M, plan.axis[2].out // M
+    rows, columns = plan.axis[1].tiles, plan.axis[2].tiles
     columns = ceil_div(columns, ceil_div(columns, min(tiles, 28)))
-    panel_bytes(plan, (1, ceil_div(rows, ceil_div(rows, max(1, tiles // columns))) * M, columns * M))
+    panel_bytes(plan, (1, ceil_div(rows, ceil_div(rows, max(1, tiles // columns))), columns))
     width = CHANNEL_VECTORS * plan.kernels.lanes
     return [width] * ceil_div(plan.filters, width)
 
@@ -107,13 +110,13 @@ cdef inline list choose_phases(Plan *plan, Transposed *t, axes, double direct):
 cdef inline Py_ssize_t reserve_phases(Plan *plan, const Transposed *t):
     """Lay out a thread's workspace behind the panel: the end of it."""
     cdef Py_ssize_t lanes = plan.kernels.lanes, item = plan.itemsize, tiles, scratch
-    tiles = plan.axis[1].block // M * (plan.axis[2].block // M)
+    tiles = plan.axis[1].block * plan.axis[2].block
     plan.lane_group = tiles * lanes
     plan.transformed_stride = ceil_div(plan.channels, lanes) * plan.lane_group + lanes
     plan.product_stride = tiles * plan.width[0] + lanes
     scratch = ceil_div(plan.plane, lanes) * lanes * lanes * item    # of the transposed panel
     if not plan.direct:
-        scratch = max(scratch, <Py_ssize_t>plan.width[0] * M * 2 * plan.axis[2].block * item)
+        scratch = max(scratch, <Py_ssize_t>plan.width[0] * M * 2 * M * plan.axis[2].block * item)
     plan.scratch_at = ceil_div((plan.channel_stride * min(plan.channels, lanes) + PANEL_SLACK) * item, 64) * 64
     plan.transformed_at = ceil_div(plan.scratch_at + scratch, 64) * 64
     plan.products_at = ceil_div(plan.transformed_at + 16 * plan.transformed_stride * item, 64) * 64
@@ -142,8 +145,8 @@ cdef inline int phases_block(const Plan *plan, const Transposed *t, const Call *
     Returns whether some output may be infinite or NaN.
     """
     cdef int item = plan.itemsize, lanes = plan.kernels.lanes, width = plan.width[0], channel = 0, channels
-    cdef int tile_rows = size[1] // M, columns = size[2] // M, block, count, a, h, k, r, row, at, low, high
-    cdef int column = 2 * first[2] - t.odd[2], skip = column < 0, pixels, suspect = 0
+    cdef int tile_rows = size[1], columns = size[2], block, count, a, h, k, r, row, low, high
+    cdef int column = 2 * M * first[2] - t.odd[2], skip = column < 0, pixels, suspect = 0
     cdef Py_ssize_t out_channel, out_row
     cdef char *transformed = workspace + plan.transformed_at
     cdef char *products = workspace + plan.products_at
@@ -159,8 +162,8 @@ cdef inline int phases_block(const Plan *plan, const Transposed *t, const Call *
         channel += lanes
     column += skip
     pixels = t.length[2] - column
-    if pixels > 2 * size[2] - skip:
-        pixels = 2 * size[2] - skip
+    if pixels > 2 * M * columns - skip:
+        pixels = 2 * M * columns - skip
     for block in range(block_from, block_to):
         count = plan.filters - plan.first[block] if plan.filters - plan.first[block] < width else width
         weights = call.weights + (group * plan.group_weights
@@ -169,7 +172,7 @@ cdef inline int phases_block(const Plan *plan, const Transposed *t, const Call *
             multiply_phases(plan, t, transformed, weights, a, tile_rows * columns, products)
             weights += t.products[a] * plan.weight_stride * item
             for h in range(tile_rows):
-                row = 2 * (first[1] + M * h) - t.odd[1] + (a ^ t.odd[1])    # outputs row, row + 2, row + 4
+                row = 2 * M * (first[1] + h) - t.odd[1] + (a ^ t.odd[1])    # outputs row, row + 2, row + 4
                 low = 1 if row < 0 else 0
                 high = (t.length[1] - row + 1) // 2
                 if high > M:

@@ -81,6 +81,8 @@ def test_agrees_with_scattering_within_the_error_bound(instruction_set, threads,
     unit, smallest = rounding("float64" if input.dtype == np.float64 else "float32")
     terms = weight.shape[0] * np.prod(weight.shape[2:]) + 12
     magnitudes = reference(abs(input), sizes, None if bias is None else abs(bias), *rest)
+    if rank > 1 and rest[0][-2:] == (2, 2) and set(weight.shape[-2:]) <= {3, 4}:
+        magnitudes = 36 * magnitudes.max(initial=0)  # F(3x3, 2x2) adds what it takes away again
     bound = terms * unit / (1 - terms * unit) * magnitudes + terms * 36 * smallest
     if got.dtype.itemsize == 2:
         unit, smallest = rounding(got.dtype)

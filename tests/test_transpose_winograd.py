@@ -1,4 +1,4 @@
-"""Transposed convolution of stride 2 by F(3x3, 2x2): as accurate as summed directly, and as local."""
+"""Transposed convolution of stride 2 by F(3x3, 2x2): as accurate and as local as direct sums."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import implicitpad as ip
 from implicitpad import _conv_cpu, _numpy_transpose, _transpose_cpu
 from implicitpad._geometry_transpose import TransposeAxis
 
-C, K, N = 40, 61, 23
+C, K, N = 64, 61, 27
 # kernel, padding before and after, output padding: phases of two taps and of one, either first
 CASES = [(4, 1, 1, 0), (4, 0, 2, 1), (4, 3, 0, 0), (3, 1, 1, 1), (3, 0, 1, 0), ((4, 3), 1, 1, 0)]
 
@@ -38,7 +38,7 @@ def algorithm(channels, filters, size, kernel, first, groups=1, storage="float32
 def arrays(kernel=4, seed=0, dtype="float32", groups=1):
     rng = np.random.default_rng(seed)
     height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
-    x = rng.standard_normal((2, C * groups, N, N - 4)).astype(dtype)
+    x = rng.standard_normal((2, C * groups, N, N + 3)).astype(dtype)
     w = rng.standard_normal((C * groups, K, height, width)) / np.sqrt(height * width * C)
     return x, w.astype(dtype), rng.standard_normal(K * groups).astype(dtype)
 
@@ -89,8 +89,8 @@ def test_groups_layouts_and_narrow_outputs(instruction_set, threads):
 
 
 def test_the_input_gradient_of_a_strided_layer(instruction_set, threads):
-    x, w, b = arrays(3)
-    got = ip.conv2d_backward(x, np.zeros((2, K, 2 * N, 2 * N - 8), "f"), w, stride=2, padding=1)
+    x, w, _ = arrays(3)
+    got = ip.conv2d_backward(x, np.zeros((2, K, 2 * N, 2 * N + 6), "f"), w, stride=2, padding=1)
     want = reference(x, w, np.zeros(K), 1, 1, 1)
     assert abs(got.input - want).max() <= 1e-6 * abs(want).max()
 
@@ -100,7 +100,7 @@ def test_the_input_gradient_of_a_strided_layer(instruction_set, threads):
 def test_one_bad_pixel_shows_only_where_it_is_seen(instruction_set, threads, kernel, value):
     x, w, b = arrays(kernel)
     clean = ip.conv_transpose2d(x, w, b, 2, 1)
-    for row, column in ((0, 0), (7, 8), (8, 7), (N - 1, N - 5)):
+    for row, column in ((0, 0), (7, 8), (8, 7), (N - 1, N + 2)):
         dirty = x.copy()
         dirty[1, 3, row, column] = value
         got = ip.conv_transpose2d(dirty, w, b, 2, 1)
