@@ -196,13 +196,19 @@ typedef struct {
     interleave_function *interleave_rows;
 } element_kernels;
 
-/* Dot products of 8-bit integers, four channels in a 32-bit element: panel and weights are interleaved by four, the
- * tiles sum all four products at once. The instruction takes unsigned values and signed weights: int8 values are
- * loaded as x + 128, and the bias takes 128 times the sum of the weights back. */
+/* Dot products of narrow channels, several in a 32-bit element: panel and weights are interleaved, and the tiles sum
+ * all products of an element at once.
+ * bytes     four channels; the instruction takes unsigned values and signed weights: int8 values are loaded as
+ *           x + 128, and the bias takes 128 times the sum of the weights back
+ * bfloat16  two channels; products are exact and sums are float32, rounded to nearest even one product at a time, but
+ *           numbers below the normal range (1.2e-38) count as zero */
 typedef struct {
     int (*usable)(void); /* does this processor have the instruction? */
+    int channels;        /* of an element */
+    int offset;          /* added to every value */
+    enum storage weights;
     const element_kernels *element;
-    load_channels_function *load_signed, *load_unsigned;
+    load_channels_function *load, *load_weights;
 } dot_kernels;
 
 typedef struct {
@@ -211,10 +217,11 @@ typedef struct {
     const element_kernels *element[ELEMENTS];
     load_row_function *load_row[STORAGES];
     store_row_function *store_row[OUTPUTS];
-    const dot_kernels *dot; /* or NULL */
+    const dot_kernels *dot[STORAGES]; /* by what an input holds; or NULL */
 } kernel_set;
 
-extern const dot_kernels implicitpad_vnni; /* only in builds that have AVX-512 */
+/* Only in builds that have AVX-512. */
+extern const dot_kernels implicitpad_signed_bytes, implicitpad_unsigned_bytes, implicitpad_pairs;
 /* Best first; NULL where this build has none. */
 extern const kernel_set *const implicitpad_avx512, *const implicitpad_avx2, *const implicitpad_baseline;
 

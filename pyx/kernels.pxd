@@ -129,9 +129,10 @@ cdef extern from "kernels.h" nogil:
 
     ctypedef struct dot_kernels:
         int (*usable)() noexcept
+        int channels, offset, weights
         const element_kernels *element
-        load_channels_function *load_signed
-        load_channels_function *load_unsigned
+        load_channels_function *load
+        load_channels_function *load_weights
 
     ctypedef struct kernel_set:
         const char *name
@@ -139,7 +140,7 @@ cdef extern from "kernels.h" nogil:
         const element_kernels *element[4]
         load_row_function *load_row[12]
         store_row_function *store_row[6]
-        const dot_kernels *dot
+        const dot_kernels *dot[12]
 
     const kernel_set *implicitpad_avx512
     const kernel_set *implicitpad_avx2

@@ -30,7 +30,7 @@ cdef struct Plan:
     int itemsize                # of an element
     int batch, groups
     int channels, filters       # of one group; channels counts elements
-    int interleaved             # input channels in an element: 0 for plain elements, else 4, and then:
+    int interleaved             # input channels in an element: 0 for plain elements, else, dot_kernels and:
     int in_channels             # of one group
     const dot_kernels *dot
     load_channels_function *load_channels   # instead of load_row

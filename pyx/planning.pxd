@@ -8,7 +8,7 @@ second-level cache.
 
 from libc.stdint cimport int32_t
 
-from kernels cimport CHANNEL_VECTORS, PANEL_SLACK, WINOGRAD_DILATION, dot_kernels, panel_run
+from kernels cimport CHANNEL_VECTORS, PANEL_SLACK, WINOGRAD_DILATION, dot_kernels, kernel_set, panel_run
 from panel cimport PanelAxis, ceil_div, count_tiles, counted, lay_out, tile_start
 from plan cimport Plan
 
@@ -21,15 +21,16 @@ cdef enum:
     WORTH_SKIPPING = 10         # percent of the terms that lie in zero padding
 
 
-cdef inline int choose_dot(Plan *plan, const dot_kernels *dot, storage, weight_storage):
-    """Compute bytes by dot products, where the processor has them; what is added to every input value."""
-    if dot == NULL or storage not in ("int8", "uint8") or weight_storage != "int8" or not dot.usable():
-        return 0
-    plan.dot, plan.kernels = dot, dot.element
-    plan.load_channels = dot.load_signed if storage == "int8" else dot.load_unsigned
-    plan.interleaved, plan.in_channels = 4, plan.channels
-    plan.channels = <int>ceil_div(plan.in_channels, 4)
-    return 128 if storage == "int8" else 0
+cdef inline const dot_kernels *find_dot(const kernel_set *kernels, int storage, int weight_storage):
+    """The dot products that this processor has for such values, or NULL."""
+    dot = kernels.dot[storage]
+    return dot if dot != NULL and dot.weights == weight_storage and dot.usable() else NULL
+
+
+cdef inline void use_dot(Plan *plan, const dot_kernels *dot):
+    plan.dot, plan.kernels, plan.load_channels = dot, dot.element, dot.load
+    plan.interleaved, plan.in_channels = dot.channels, plan.channels
+    plan.channels = <int>ceil_div(plan.in_channels, dot.channels)
 
 
 cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
