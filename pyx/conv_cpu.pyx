@@ -210,7 +210,7 @@ cdef class ConvPlan:
         if winograd is not None:
             # a vector more than needed: positions a power of two apart would share few cache sets
             plan.weight_stride = plan.channels * plan.axis[0].kernel * <Py_ssize_t>widths[0] + plan.kernels.lanes
-            plan.group_weights = (plan.tile + 2) ** 2 * plan.weight_stride * plan.n_blocks
+            plan.group_weights = plan.positions * plan.weight_stride * plan.n_blocks
         divide(plan, threads)
         self.threads = plan.threads
         self._allocate(axes, zeros and not self.offset, tables)
@@ -307,8 +307,9 @@ cdef class ConvPlan:
                     plan.kernels.pack_weights(block.data if plan.tile > 1 else target, source, terms, rows, terms,
                                               plan.width[b])
                     if plan.tile > 1:
-                        plan.winograd.weights(block.data, target, plan.weight_stride, terms // 9, plan.width[b])
-                        target += (plan.tile + 2) ** 2 * plan.weight_stride * plan.itemsize
+                        plan.winograd.weights(block.data, target, plan.weight_stride,
+                                               plan.channels * plan.axis[0].kernel, plan.width[b])
+                        target += plan.positions * plan.weight_stride * plan.itemsize
                     else:
                         target += terms * plan.width[b] * plan.itemsize
         PyBuffer_Release(&view)

@@ -109,10 +109,11 @@ typedef void pack_weights_function(void *packed, const void *weights, ptrdiff_t 
 typedef void product_tile_function(const void *x, ptrdiff_t group_stride, int channels, int depth, const void *weights,
                                    void *out);
 
-/* Winograd's F(m x m, 3x3), documented in winograd.h. */
+/* Winograd's F(m x m, 3x3) and F(1 x m, 1x3), documented in winograd.h. */
 enum { WINOGRAD_DILATION = 24 }; /* largest along rows */
 typedef struct {
     int tile; /* m */
+    int rows; /* m or 1 */
     void (*input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows, int row_step,
                   int tile_columns, int step, void *lines, void *transformed, ptrdiff_t stride);
     void (*weights)(const void *packed, void *transformed, ptrdiff_t stride, ptrdiff_t channels, int width);
@@ -189,7 +190,7 @@ typedef struct {
     pixel_tile_function *pixel_tile[4][MAX_PIXEL_VECTORS + 1];   /* [log2 channels][vectors] */
     product_tile_function *product_tile[MAX_TILE_PIXELS + 1];    /* [tiles]; NULL for integers */
     pack_weights_function *pack_weights;
-    const winograd_kernels *winograd[2]; /* m = 2, 4; NULL for integers: not exact in them */
+    const winograd_kernels *winograd[2][2]; /* [3x3, 1x3][m = 2, 4]; NULL for integers: not exact in them */
     const gradient_kernels *gradient;    /* NULL for integers */
     const plane_kernels *planes;         /* NULL for integers */
     const fourier_kernels *fourier;      /* NULL for integers */

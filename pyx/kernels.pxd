@@ -44,7 +44,7 @@ cdef extern from "kernels.h" nogil:
         WINOGRAD_DILATION
 
     ctypedef struct winograd_kernels:
-        int tile
+        int tile, rows
         void (*input)(const void *panel, Py_ssize_t channel_stride, int channels, int row, int tile_rows,
                       int row_step, int tile_columns, int step, void *lines, void *transformed,
                       Py_ssize_t stride) noexcept nogil
@@ -121,7 +121,7 @@ cdef extern from "kernels.h" nogil:
         pixel_tile_function *pixel_tile[4][9]
         product_tile_function *product_tile[15]
         pack_weights_function *pack_weights
-        const winograd_kernels *winograd[2]
+        const winograd_kernels *winograd[2][2]
         const gradient_kernels *gradient
         const plane_kernels *planes
         const fourier_kernels *fourier

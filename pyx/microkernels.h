@@ -236,16 +236,29 @@ static void NAME(interleave_rows)(void *row, const void *values, ptrdiff_t pitch
 EACH_PRODUCT_TILE(PRODUCT_TILE)
 #include "gradient_tiles.h"
 #define WINOGRAD_TILE 2
+#define WINOGRAD_ROWS 2
 #include "winograd.h"
+#undef WINOGRAD_ROWS
+#define WINOGRAD_ROWS 1
+#include "winograd.h"
+#undef WINOGRAD_ROWS
 #undef WINOGRAD_TILE
 #define WINOGRAD_TILE 4
+#define WINOGRAD_ROWS 4
 #include "winograd.h"
+#undef WINOGRAD_ROWS
+#define WINOGRAD_ROWS 1
+#include "winograd.h"
+#undef WINOGRAD_ROWS
 #undef WINOGRAD_TILE
 #include "fourier.h"
 #include "planes.h"
 #define PRODUCT_ENTRY(pixels) .product_tile[pixels] = NAME(product_tile_##pixels),
 #define PRODUCTS EACH_PRODUCT_TILE(PRODUCT_ENTRY)
-#define WINOGRAD {&NAME(winograd2), &NAME(winograd4)}
+#define WINOGRAD                                                                                                       \
+    {                                                                                                                  \
+        {&NAME(winograd2x2), &NAME(winograd4x4)}, { &NAME(winograd1x2), &NAME(winograd1x4) }                           \
+    }
 static const gradient_kernels NAME(gradient) = {
     .terms = GRADIENT_TERMS,
     .weight_tile = {EACH_WEIGHT_TILE(WEIGHT_ENTRY)},
@@ -254,14 +267,19 @@ static const gradient_kernels NAME(gradient) = {
     .unpack_sums = NAME(unpack_sums),
     .copy_sums = NAME(copy_sums),
     .lane_sums = NAME(lane_sums),
-    .winograd = {&NAME(gradient_winograd2), &NAME(gradient_winograd4)},
+    .winograd = {&NAME(gradient_winograd2x2), &NAME(gradient_winograd4x4)},
 };
 #define GRADIENT &NAME(gradient)
 #define PLANES &NAME(planes)
 #define FOURIER &NAME(fourier)
 #else
 #define PRODUCTS
-#define WINOGRAD {NULL, NULL}
+#define WINOGRAD                                                                                                       \
+    {                                                                                                                  \
+        {                                                                                                              \
+            NULL                                                                                                       \
+        }                                                                                                              \
+    }
 #define GRADIENT NULL
 #define PLANES NULL
 #define FOURIER NULL
