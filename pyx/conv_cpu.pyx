@@ -308,7 +308,7 @@ cdef class ConvPlan:
                                               plan.width[b])
                     if plan.tile > 1:
                         plan.winograd.weights(block.data, target, plan.weight_stride,
-                                               plan.channels * plan.axis[0].kernel, plan.width[b])
+                                              plan.channels * plan.axis[0].kernel, plan.width[b])
                         target += plan.positions * plan.weight_stride * plan.itemsize
                     else:
                         target += terms * plan.width[b] * plan.itemsize

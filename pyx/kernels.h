@@ -191,9 +191,9 @@ typedef struct {
     product_tile_function *product_tile[MAX_TILE_PIXELS + 1];    /* [tiles]; NULL for integers */
     pack_weights_function *pack_weights;
     const winograd_kernels *winograd[2][2]; /* [3x3, 1x3][m = 2, 4]; NULL for integers: not exact in them */
-    const gradient_kernels *gradient;    /* NULL for integers */
-    const plane_kernels *planes;         /* NULL for integers */
-    const fourier_kernels *fourier;      /* NULL for integers */
+    const gradient_kernels *gradient;       /* NULL for integers */
+    const plane_kernels *planes;            /* NULL for integers */
+    const fourier_kernels *fourier;         /* NULL for integers */
     interleave_function *interleave_rows;
 } element_kernels;
 

@@ -8,7 +8,8 @@ second-level cache.
 
 from libc.stdint cimport int32_t
 
-from kernels cimport CHANNEL_VECTORS, PANEL_SLACK, WINOGRAD_DILATION, dot_kernels, kernel_set, panel_run, winograd_kernels
+from kernels cimport (
+    CHANNEL_VECTORS, PANEL_SLACK, WINOGRAD_DILATION, dot_kernels, kernel_set, panel_run, winograd_kernels)
 from panel cimport PanelAxis, ceil_div, count_tiles, counted, lay_out, tile_start
 from plan cimport Plan
 

@@ -21,7 +21,8 @@ cdef inline void add_fill(const Plan *plan, const Call *call, int filter, int de
     cdef const double *sums = call.fill_sums + <Py_ssize_t>filter * plan.taps
     cdef const unsigned char *outside = plan.outside[2] + column
     cdef int rows_out = plan.outside[1][row], depth_out = plan.outside[0][depth]
-    cdef int d, h, w, height = plan.axis[1].kernel, bits, known = 0, p = 0, first = plan.inside[0] - column, last = plan.inside[1] - column
+    cdef int d, h, w, height = plan.axis[1].kernel, bits, known = 0, p = 0
+    cdef int first = plan.inside[0] - column, last = plan.inside[1] - column
     cdef double added[8]
     while p < pixels:
         if first <= p < last and not rows_out and not depth_out:  # nothing to add until the right border
