@@ -54,6 +54,15 @@ cdef extern from "kernels.h" nogil:
                       Py_ssize_t out_channel, Py_ssize_t out_row, int channels, int rows, int pixels,
                       int step) noexcept nogil
 
+    ctypedef struct phase_kernels:
+        void (*input)(const void *panel, Py_ssize_t channel_stride, int channels, int row, int tile_rows,
+                      int tile_columns, void *lines, void *transformed, Py_ssize_t stride) noexcept nogil
+        void (*weights)(const void *taps, const int *tap, const int *product, void *transformed, Py_ssize_t stride,
+                        int width) noexcept nogil
+        int (*output)(const void *products, Py_ssize_t stride, const int *product, int tiles, const void *bias,
+                      void *out, Py_ssize_t out_channel, Py_ssize_t out_row, int channels, int first, int last,
+                      int odd, int skip, int pixels) noexcept nogil
+
     ctypedef void interleave_function(void *row, const void *values, Py_ssize_t pitch, int n, int pixels) noexcept
     ctypedef void weight_tile_function(const void *dy, const void *panel, const int32_t *row_slot, int rows, int pixels,
                                        const int32_t *offset, void *sums, int add) noexcept
@@ -122,6 +131,7 @@ cdef extern from "kernels.h" nogil:
         product_tile_function *product_tile[15]
         pack_weights_function *pack_weights
         const winograd_kernels *winograd[2][2]
+        const phase_kernels *phases
         const gradient_kernels *gradient
         const plane_kernels *planes
         const fourier_kernels *fourier

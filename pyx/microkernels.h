@@ -15,6 +15,7 @@
 #define MULTIPLY_ADD(sum, weight, value) ((sum) += (weight) * (value))
 #endif
 #define CHANNELS (CHANNEL_VECTORS * LANES)
+#define NUMBER(x) broadcast((ELEMENT)(x))
 #define LINE ((TILE_PIXELS + LANES - 1) / LANES * LANES)
 
 INLINE int NAME(partial_channels)(int taps) { return taps < PARTIAL_TERMS ? PARTIAL_TERMS / taps : 1; }
@@ -253,6 +254,7 @@ EACH_PRODUCT_TILE(PRODUCT_TILE)
 #undef WINOGRAD_TILE
 #include "fourier.h"
 #include "planes.h"
+#include "winograd_phases.h"
 #define PRODUCT_ENTRY(pixels) .product_tile[pixels] = NAME(product_tile_##pixels),
 #define PRODUCTS EACH_PRODUCT_TILE(PRODUCT_ENTRY)
 #define WINOGRAD                                                                                                       \
@@ -269,17 +271,15 @@ static const gradient_kernels NAME(gradient) = {
     .lane_sums = NAME(lane_sums),
     .winograd = {&NAME(gradient_winograd2x2), &NAME(gradient_winograd4x4)},
 };
+#define PHASES &NAME(phases)
 #define GRADIENT &NAME(gradient)
 #define PLANES &NAME(planes)
 #define FOURIER &NAME(fourier)
 #else
 #define PRODUCTS
-#define WINOGRAD                                                                                                       \
-    {                                                                                                                  \
-        {                                                                                                              \
-            NULL                                                                                                       \
-        }                                                                                                              \
-    }
+#define NO_WINOGRAD {NULL, NULL}
+#define WINOGRAD {NO_WINOGRAD, NO_WINOGRAD}
+#define PHASES NULL
 #define GRADIENT NULL
 #define PLANES NULL
 #define FOURIER NULL
@@ -297,6 +297,7 @@ static const element_kernels NAME(kernels) = {
     .pixel_vectors = PIXEL_VECTORS,
     EACH_CHANNEL_TILE(CHANNEL_ENTRY) EACH_PIXEL_TILE(PIXEL_ENTRY) PRODUCTS.pack_weights = NAME(pack_weights),
     .winograd = WINOGRAD,
+    .phases = PHASES,
     .gradient = GRADIENT,
     .planes = PLANES,
     .fourier = FOURIER,
@@ -304,6 +305,8 @@ static const element_kernels NAME(kernels) = {
 };
 #undef PRODUCTS
 #undef WINOGRAD
+#undef NO_WINOGRAD
+#undef PHASES
 #undef GRADIENT
 #undef PLANES
 #undef FOURIER

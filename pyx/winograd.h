@@ -26,7 +26,6 @@
 #define TILED__(a, rows, m) a##rows##x##m
 #define TILED_(a, rows, m) TILED__(a, rows, m)
 #define TILED(a) NAME(TILED_(a, WINOGRAD_ROWS, WINOGRAD_TILE))
-#define NUMBER(x) broadcast((ELEMENT)(x))
 
 /* B^T d, G g and A^T m along one axis, elements `s` apart. */
 #if WINOGRAD_TILE == 2
@@ -89,16 +88,16 @@ INLINE void TILED(transform_output)(const vector *m, vector *y, int s) {
 }
 #endif
 
-/* Slots of a plane are `step` from one position of a tile to the next; `step` tiles lie between one another. */
-INLINE int TILED(tile_slot)(int t, int tile, int step) { return t / step * tile * step + t % step; }
+/* Slots of a plane are `step` from one position of a tile to the next; `step` tiles, each of `outputs` outputs along
+ * an axis, lie between one another. */
+INLINE int TILED(tile_slot)(const int outputs, int t, int step) { return t / step * outputs * step + t % step; }
 
-INLINE void TILED(transform_tiles)(const ELEMENT *line, int row, int tile_rows, int row_step, int tile_columns,
-                                   int step, ELEMENT *v, ptrdiff_t stride) {
+INLINE void TILED(transform_tiles)(const int height, const int width, const ELEMENT *line, int row, int tile_rows,
+                                   int row_step, int tile_columns, int step, ELEMENT *v, ptrdiff_t stride) {
     for (int r = 0; r < tile_rows; r++)
         for (int c = 0; c < tile_columns; c++, v += LANES) {
-            const ELEMENT *tile = line + ((ptrdiff_t)TILED(tile_slot)(r, WINOGRAD_ROWS, row_step) * row +
-                                          TILED(tile_slot)(c, WINOGRAD_TILE, step)) *
-                                             LANES;
+            const ptrdiff_t slot = (ptrdiff_t)TILED(tile_slot)(height, r, row_step) * row;
+            const ELEMENT *tile = line + (slot + TILED(tile_slot)(width, c, step)) * LANES;
             vector d[POSITIONS];
             UNROLL for (int i = 0; i < POSITIONS; i++) d[i] =
                 vload(tile + (i / INPUTS * (ptrdiff_t)(row_step * row) + i % INPUTS * step) * LANES);
@@ -109,17 +108,9 @@ INLINE void TILED(transform_tiles)(const ELEMENT *line, int row, int tile_rows, 
         }
 }
 
-/* IN  `channels` <= LANES rows of a panel, with `row` slots from one line of the plane to the next
- *     row_step, step: slots along each axis from one position of a tile to the next
- *     lines: scratch, a vector for each slot of `tile_rows` rows of tiles, rounded up to whole vectors
- * OUT transformed[xi * stride + tile * LANES + channel]; missing channels are 0 */
-static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
-                                  int row_step, int tile_columns, int step, void *lines, void *transformed,
-                                  ptrdiff_t stride) {
-    const ELEMENT *x = panel;
-    ELEMENT *line = lines;
-    const int rows = TILED(tile_slot)(tile_rows - 1, WINOGRAD_ROWS, row_step) + (INPUT_ROWS - 1) * row_step + 1;
-    const int slots = rows * row;
+/* A vector for each slot of `tile_rows` rows of tiles, rounded up to whole vectors, from `channels` <= LANES rows of
+ * a panel; missing channels are 0. */
+INLINE void TILED(transpose_panel)(const ELEMENT *x, ptrdiff_t channel_stride, int channels, int slots, ELEMENT *line) {
     for (int slot = 0; slot < slots; slot += LANES) {
         vector square[LANES];
         if (channels == LANES)
@@ -130,11 +121,32 @@ static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, i
         transpose(square);
         UNROLL for (int i = 0; i < LANES; i++) vstore(line + (slot + i) * LANES, square[i]);
     }
-    if (row_step == 1 && step == 1)
-        TILED(transform_tiles)(line, row, tile_rows, 1, tile_columns, 1, transformed, stride);
-    else
-        TILED(transform_tiles)(line, row, tile_rows, row_step, tile_columns, step, transformed, stride);
 }
+
+/* IN  `channels` rows of a panel, with `row` slots from one line of the plane to the next
+ *     row_step, step: slots along each axis from one position of a tile to the next
+ *     lines: scratch of transpose_panel
+ * OUT transformed[xi * stride + tile * LANES + channel]; missing channels are 0 */
+static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
+                                  int row_step, int tile_columns, int step, void *lines, void *transformed,
+                                  ptrdiff_t stride) {
+    enum { ROWS = WINOGRAD_ROWS, M = WINOGRAD_TILE };
+    const int last = TILED(tile_slot)(ROWS, tile_rows - 1, row_step) + (INPUT_ROWS - 1) * row_step;
+    TILED(transpose_panel)(panel, channel_stride, channels, (last + 1) * row, lines);
+    if (row_step == 1 && step == 1)
+        TILED(transform_tiles)(ROWS, M, lines, row, tile_rows, 1, tile_columns, 1, transformed, stride);
+    else
+        TILED(transform_tiles)(ROWS, M, lines, row, tile_rows, row_step, tile_columns, step, transformed, stride);
+}
+
+#if WINOGRAD_TILE == 2 && WINOGRAD_ROWS == 2
+/* F(3x3, 2x2) has the same points and tiles of as many inputs (winograd_phases.h). */
+static void NAME(phase_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
+                              int tile_columns, void *lines, void *transformed, ptrdiff_t stride) {
+    TILED(transpose_panel)(panel, channel_stride, channels, (3 * tile_rows + 1) * row, lines);
+    TILED(transform_tiles)(3, 3, lines, row, tile_rows, 1, tile_columns, 1, transformed, stride);
+}
+#endif
 
 /* IN packed[channels][taps][width]   OUT transformed[xi * stride + channel * width + k] */
 static void TILED(winograd_weights)(const void *packed, void *transformed, ptrdiff_t stride, ptrdiff_t channels,
@@ -176,7 +188,7 @@ INLINE int TILED(transform_products)(const ELEMENT *products, ptrdiff_t stride, 
             const int end = pixels - M * t < M * group ? pixels - M * t : M * group;
             for (int g = 0; g < group && t + g < tiles; g++) {
                 vector p[POSITIONS], half[ROWS * INPUTS], y[ROWS * M];
-                const int at = TILED(tile_slot)(g, M, step);
+                const int at = TILED(tile_slot)(M, g, step);
                 UNROLL for (int i = 0; i < POSITIONS; i++) p[i] = vload(m + i * stride + g * CHANNELS);
                 UNROLL for (int i = 0; i < INPUTS; i++) if (ROWS > 1) TILED(transform_output)(p + i, half + i, INPUTS);
                 else half[i] = p[i];
@@ -240,7 +252,6 @@ static const winograd_kernels TILED(winograd) = {
 #undef TAP_ROWS
 #undef INPUT_ROWS
 #undef POSITIONS
-#undef NUMBER
 #undef P
 #undef Q
 #undef PP
