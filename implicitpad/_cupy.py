@@ -88,9 +88,7 @@ def pool(geometry: Any, input: Any, indices: bool = False) -> tuple[Any, Any]:
         return _cuda_pool.pool(device, geometry, input, indices)
 
 
-def max_pool_backward(
-    geometry: Any, grad_output: Any, input: Any, indices: Any
-) -> tuple[Any, Any]:
+def max_pool_backward(geometry: Any, grad_output: Any, input: Any, indices: Any) -> tuple[Any, Any]:
     """Gradients for input and fill value; the fill's is None if none was given."""
     device = cupy_device(input.device.id)
     with device.current():

@@ -89,7 +89,7 @@ cdef inline double winograd_cycles(Plan *plan, const winograd_kernels *winograd)
     cut_tiles(plan, winograd)
     tiles = plan.axis[1].tiles * plan.axis[2].tiles
     width = ceil_div(plan.filters, CHANNEL_VECTORS * lanes) * CHANNEL_VECTORS * lanes
-    together = min(block_tiles(plan), tiles if m == 2 else plan.batch * tiles)
+    together = min(block_tiles(plan, plan.positions), tiles if m == 2 else plan.batch * tiles)
     weights = width * terms * plan.itemsize / BYTES_A_CYCLE / max(together, 1)
     products = width * terms / (CHANNEL_VECTORS * lanes)
     transforms = (1.6 + 1.1 * m) * (ceil_div(terms, lanes) + ceil_div(plan.filters, lanes))
@@ -102,11 +102,11 @@ cdef inline void cut_tiles(Plan *plan, const winograd_kernels *winograd):
     plan.positions = (winograd.rows + plan.axis[1].kernel - 1) * (winograd.tile + 2)
 
 
-cdef inline int block_tiles(const Plan *plan):
+cdef inline int block_tiles(const Plan *plan, int positions):
     """Tiles of a block: enough for the register tile, few enough for the second-level cache."""
     terms = plan.channels * plan.axis[0].kernel
-    tiles = TRANSFORMED_BYTES // (plan.positions * terms * plan.itemsize)
-    return min(max(tiles, 28), 56 if plan.axis[1].kernel > 1 else 224)
+    tiles = TRANSFORMED_BYTES // (positions * terms * plan.itemsize)
+    return min(max(tiles, 28), max(56, 56 * 16 // positions))
 
 
 cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
@@ -135,7 +135,7 @@ cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
     for a in range(1, 3):
         last = tile_start(&plan.axis[a], plan.axis[a].tiles - 1)
         plan.axis[a].virtual = last + (plan.axis[a].tile + plan.axis[a].kernel - 2) * plan.axis[a].dilation + 1
-    tiles = block_tiles(plan)
+    tiles = block_tiles(plan, plan.positions)
     columns = ceil_div(plan.axis[2].tiles, tiles if one_row else min(tiles, 28))
     columns = whole_groups(&plan.axis[2], ceil_div(plan.axis[2].tiles, columns))
     parts = ceil_div(plan.axis[1].tiles, max(1, tiles // columns))
