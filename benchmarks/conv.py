@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import statistics
+import time
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +74,15 @@ TABLES = {
     ],
     "1-D": [
         Layer("64>64 k3", 1, 64, 16000, 64, 3, p=1, rank=1),
+        Layer("128>128 k3", 1, 128, 4000, 128, 3, p=1, rank=1),
+        Layer("256>256 k3", 1, 256, 1000, 256, 3, p=1, rank=1),
         Layer("128>128 k7", 1, 128, 4000, 128, 7, p=3, rank=1),
     ],
 }
 OURS = {"implicitpad": "default", "implicitpad fast": "fast"}
 
 
-def run(layer: Layer, threads: int, block: float, others: bool) -> dict[str, Any]:
+def run(layer: Layer, threads: int, block: float, others: bool, clock: Any) -> dict[str, Any]:
     """Time one layer; seconds and error of each contender."""
     torch.set_num_threads(threads)
     ip.set_num_threads(threads)
@@ -91,7 +94,7 @@ def run(layer: Layer, threads: int, block: float, others: bool) -> dict[str, Any
         planned = make(w, b, *options, fill_value=FILL, precision=precision)
         calls[name] = lambda planned=planned: planned(x)
     calls |= opponents(layer, (x, w, b), threads, others)
-    seconds = measure.medians(calls, block=block)
+    seconds = measure.medians(calls, block=block, clock=clock)
     tensors = [torch.from_numpy(a).double() for a in (x, w, b)]
     truth = padded(layer, *tensors).numpy()
 
@@ -160,6 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--block", type=float, default=0.12, help="seconds of a contender's block")
+    parser.add_argument("--cpu-time", action="store_true", help="for a shared machine, one thread")
     parser.add_argument("--tables", nargs="*", choices=TABLES, default=list(TABLES))
     parser.add_argument("--only", nargs="*", help="names of layers")
     parser.add_argument("--isa", choices=_conv_cpu.instruction_sets(), help="instruction set")
@@ -169,6 +173,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.isa:
         _conv_cpu.set_instruction_set(args.isa)
+    clock = time.process_time if args.cpu_time else time.perf_counter
     peak, copy = measure.ceilings(args.threads)
     print(
         f"{measure.processor()}, {_conv_cpu.get_instruction_set()}, {args.threads} thread(s), "
@@ -180,7 +185,7 @@ def main() -> None:
         if not layers:
             continue
         tables[name] = [
-            run(layer, args.threads, args.block, not args.torch_only) for layer in layers
+            run(layer, args.threads, args.block, not args.torch_only, clock) for layer in layers
         ]
         show(name, tables[name], peak)
     if args.json:

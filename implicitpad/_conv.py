@@ -112,7 +112,8 @@ def conv2d(
     ----------
     input : array, shape (N, C_in, H, W) or (C_in, H, W)
         NumPy or CuPy, or nested lists. float16, bfloat16, float32, float64, or integers. Read only,
-        in place, with any strides.
+        in place, with any strides. float16 and bfloat16 are summed in float32; bfloat16 numbers
+        below its normal range (1.2e-38) count as zero where the processor multiplies them itself.
     weight : array, shape (C_out, C_in / groups, f_H, f_W)
         Filters; library, device and dtype of `input` (int8 and uint8 may mix).
     bias : array, shape (C_out,), optional
@@ -139,12 +140,12 @@ def conv2d(
         and PyTorch's other names for these are understood, except that "reflect" is NumPy's. Where
         modes differ and a position is outside on several axes, "constant" wins.
     precision : {None, "default", "fast"}
-        "fast" lets the library use algorithms with another error: Winograd's F(4x4, 3x3), at most
-        4e-6 of the largest output in float32; Fourier transforms of tiles for large filters of one
-        channel each, at most 1e-6 of the largest output, or of the largest element (the fill
-        among them) times the sum of the filter's absolute taps where that is more; two passes for
-        such filters that are a column times a row. None is what the block of `precision` around
-        the call says, else "default".
+        "fast" lets the library use algorithms with another error: Winograd's F(4x4, 3x3) and
+        F(4, 3), at most 4e-6 of the largest output in float32; Fourier transforms of tiles for
+        large filters of one channel each, at most 1e-6 of the largest output, or of the largest
+        element (the fill among them) times the sum of the filter's absolute taps where that is
+        more; two passes for such filters that are a column times a row. None is what the block of
+        `precision` around the call says, else "default".
     out : array, shape of the result, optional
         Where to write, with the dtype of the result and any strides. It may not share memory with
         the other arrays; arrays whose address ranges overlap count as sharing.

@@ -72,6 +72,7 @@ class PackedConv:
         # Bytes stay bytes until it is known what a plan computes with.
         kept = geometry.weight_dtype if geometry.weight_dtype.itemsize == 1 else geometry.compute
         self.terms = np.ascontiguousarray(weight, dtype=kept)
+        self._stored = geometry.weight_dtype
         self.finite = kept.kind != "f" or bool(np.isfinite(self.terms).all())
         shape = (geometry.out_channels,)
         if bias is None:
@@ -141,8 +142,8 @@ class PackedConv:
         packed = self._packed.get(key)
         if packed is None:
             terms, bias = self.terms, self._bias
-            if not plan.interleaved:
-                terms = terms.astype(bias.dtype, copy=False)
+            stored = self._stored if plan.interleaved else bias.dtype
+            terms = raw(terms.astype(stored, copy=False))
             if plan.offset:
                 every = tuple(range(1, terms.ndim))
                 bias = bias - np.int32(plan.offset) * terms.sum(every, np.int32)
@@ -191,7 +192,7 @@ def conv(
         values = fill.astype(values.dtype, copy=False)
         sums = packed.fill_sums(geometry, values) if launch.run.plan.corrected else None
     if launch.viewed:
-        launch.run(raw(input), values, sums, raw(out))
+        launch.run(raw(input), raw(values), sums, raw(out))
     else:
         launch.run(input, values, sums, out)
     return out

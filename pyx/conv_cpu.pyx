@@ -154,7 +154,7 @@ cdef class ConvPlan:
     cdef int32_t[::1] columns
     cdef readonly str layout            # of the packed weights: "channel", "dot channel", "winograd", "plane" ...
     cdef readonly bint corrected
-    cdef readonly int interleaved       # input channels in an element: 0 for plain elements, else 4
+    cdef readonly int interleaved       # input channels in an element: 0 for plain elements
     cdef readonly int offset
     cdef readonly Py_ssize_t workspace  # bytes for each thread
     cdef readonly int threads
@@ -171,8 +171,6 @@ cdef class ConvPlan:
         plan.itemsize = 8 if element in (F64, I64) else 4
         plan.batch, plan.groups = batch, groups
         plan.channels, plan.filters = in_channels // groups, out_channels // groups
-        self.offset = choose_dot(plan, _chosen.dot, storage, weight_storage)
-        self.interleaved = plan.interleaved
         plan.direct = direct
         plan.taps = 1
         for a, axis in enumerate(axes):
@@ -192,8 +190,13 @@ cdef class ConvPlan:
             find_run(plan)
             return
         cost, widths = choose_tile(plan, True)
+        dot = find_dot(_chosen, code, STORAGE[weight_storage][0])
+        winograd = choose_winograd(plan, cost if dot == NULL else cost / dot.channels, fast)
+        if winograd is None and dot != NULL:
+            use_dot(plan, dot)
+            cost, widths = choose_tile(plan, True)
+            self.offset, self.interleaved = dot.offset, dot.channels
         self.layout = ("dot " if plan.interleaved else "") + ("channel" if plan.channel_lanes else "pixel")
-        winograd = choose_winograd(plan, cost, fast)
         if winograd is not None:
             widths = winograd
             self.layout = "winograd" if plan.tile == 2 else "winograd4"
@@ -207,7 +210,7 @@ cdef class ConvPlan:
         if winograd is not None:
             # a vector more than needed: positions a power of two apart would share few cache sets
             plan.weight_stride = plan.channels * plan.axis[0].kernel * <Py_ssize_t>widths[0] + plan.kernels.lanes
-            plan.group_weights = (plan.tile + 2) ** 2 * plan.weight_stride * plan.n_blocks
+            plan.group_weights = plan.positions * plan.weight_stride * plan.n_blocks
         divide(plan, threads)
         self.threads = plan.threads
         self._allocate(axes, zeros and not self.offset, tables)
@@ -268,7 +271,7 @@ cdef class ConvPlan:
         self.workspace = self.plan.workspace
 
     def pack(self, weights):
-        """Weights in this plan's layout. `weights`: contiguous (out_channels, ...), element type or int8."""
+        """Weights in this plan's layout. `weights`: contiguous (out_channels, ...), element type or as stored."""
         cdef Plan *plan = &self.plan
         cdef Py_ssize_t terms = <Py_ssize_t>plan.channels * plan.taps
         cdef Buffer packed = Buffer(plan.groups * plan.group_weights * plan.itemsize)
@@ -304,8 +307,9 @@ cdef class ConvPlan:
                     plan.kernels.pack_weights(block.data if plan.tile > 1 else target, source, terms, rows, terms,
                                               plan.width[b])
                     if plan.tile > 1:
-                        plan.winograd.weights(block.data, target, plan.weight_stride, terms // 9, plan.width[b])
-                        target += (plan.tile + 2) ** 2 * plan.weight_stride * plan.itemsize
+                        plan.winograd.weights(block.data, target, plan.weight_stride,
+                                              plan.channels * plan.axis[0].kernel, plan.width[b])
+                        target += plan.positions * plan.weight_stride * plan.itemsize
                     else:
                         target += terms * plan.width[b] * plan.itemsize
         PyBuffer_Release(&view)

@@ -51,15 +51,15 @@ cdef inline void fill_panel(const Plan *plan, const Call *call, int image, int f
 
 
 cdef inline void interleave_weights(const Plan *plan, const char *weights, char *elements) noexcept nogil:
-    """Weights (out_channels, in_channels, taps) of one byte each, as elements of interleaved channels."""
+    """Weights (out_channels, in_channels, taps), as elements of interleaved channels."""
     cdef panel_run run
-    cdef int element, channel, _
-    cdef char zero = 0
+    cdef int element, channel, _, size = plan.itemsize // plan.interleaved
+    cdef int32_t zero = 0
     run.slot, run.length, run.source, run.step = 0, plan.taps, 0, 1
     for _ in range(plan.groups * plan.filters):
         for element in range(plan.channels):
             channel = element * plan.interleaved
-            plan.dot.load_unsigned(elements, weights + <Py_ssize_t>channel * plan.taps, plan.taps,
-                                   min(plan.interleaved, plan.in_channels - channel), 1, &run, 1, &zero, 0)
+            plan.dot.load_weights(elements, weights + <Py_ssize_t>channel * plan.taps * size, plan.taps * size,
+                                  min(plan.interleaved, plan.in_channels - channel), size, &run, 1, &zero, 0)
             elements += <Py_ssize_t>plan.taps * plan.itemsize
-        weights += <Py_ssize_t>plan.in_channels * plan.taps
+        weights += <Py_ssize_t>plan.in_channels * plan.taps * size

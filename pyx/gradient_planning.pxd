@@ -93,10 +93,10 @@ cdef inline bint choose_winograd(WeightPlan *plan, bint fast):
     cycles = 0.9 * 1.1 * 9 * CHANNEL_VECTORS * plan.n_blocks * plan.channels * pixels
     plan.tile = 1
     for i in range(2 if fast else 1):
-        m = plan.kernels.winograd[i].tile
+        m = plan.kernels.winograd[0][i].tile
         if winograd_cycles(plan, m) < cycles:
             cycles = winograd_cycles(plan, m)
-            plan.tile, plan.inputs = m, plan.kernels.winograd[i]
+            plan.tile, plan.inputs = m, plan.kernels.winograd[0][i]
             plan.winograd = plan.kernels.gradient.winograd[i]
     if plan.tile == 1:
         return False

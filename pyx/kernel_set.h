@@ -1,5 +1,5 @@
 /* Everything one instruction set offers: included by the three kernels_<set>.c after they have set the
- * compilation target. Needs ISA, VECTOR_BYTES, TILE_PIXELS, USABLE (an expression), DOT (its dot_kernels or NULL).
+ * compilation target. Needs ISA, VECTOR_BYTES, TILE_PIXELS, USABLE (an expression), DOT (its dot_kernels by storage).
  *
  * Integers are computed as unsigned: the bits are the same, and overflow wraps as NumPy's does.
  */

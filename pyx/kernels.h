@@ -109,10 +109,11 @@ typedef void pack_weights_function(void *packed, const void *weights, ptrdiff_t 
 typedef void product_tile_function(const void *x, ptrdiff_t group_stride, int channels, int depth, const void *weights,
                                    void *out);
 
-/* Winograd's F(m x m, 3x3), documented in winograd.h. */
+/* Winograd's F(m x m, 3x3) and F(1 x m, 1x3), documented in winograd.h. */
 enum { WINOGRAD_DILATION = 24 }; /* largest along rows */
 typedef struct {
     int tile; /* m */
+    int rows; /* m or 1 */
     void (*input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows, int row_step,
                   int tile_columns, int step, void *lines, void *transformed, ptrdiff_t stride);
     void (*weights)(const void *packed, void *transformed, ptrdiff_t stride, ptrdiff_t channels, int width);
@@ -200,21 +201,27 @@ typedef struct {
     pixel_tile_function *pixel_tile[4][MAX_PIXEL_VECTORS + 1];   /* [log2 channels][vectors] */
     product_tile_function *product_tile[MAX_TILE_PIXELS + 1];    /* [tiles]; NULL for integers */
     pack_weights_function *pack_weights;
-    const winograd_kernels *winograd[2]; /* m = 2, 4; NULL for integers: not exact in them */
-    const phase_kernels *phases;         /* NULL for integers */
-    const gradient_kernels *gradient;    /* NULL for integers */
-    const plane_kernels *planes;         /* NULL for integers */
-    const fourier_kernels *fourier;      /* NULL for integers */
+    const winograd_kernels *winograd[2][2]; /* [3x3, 1x3][m = 2, 4]; NULL for integers: not exact in them */
+    const phase_kernels *phases;            /* NULL for integers */
+    const gradient_kernels *gradient;       /* NULL for integers */
+    const plane_kernels *planes;            /* NULL for integers */
+    const fourier_kernels *fourier;         /* NULL for integers */
     interleave_function *interleave_rows;
 } element_kernels;
 
-/* Dot products of 8-bit integers, four channels in a 32-bit element: panel and weights are interleaved by four, the
- * tiles sum all four products at once. The instruction takes unsigned values and signed weights: int8 values are
- * loaded as x + 128, and the bias takes 128 times the sum of the weights back. */
+/* Dot products of narrow channels, several in a 32-bit element: panel and weights are interleaved, and the tiles sum
+ * all products of an element at once.
+ * bytes     four channels; the instruction takes unsigned values and signed weights: int8 values are loaded as
+ *           x + 128, and the bias takes 128 times the sum of the weights back
+ * bfloat16  two channels; products are exact and sums are float32, rounded to nearest even one product at a time, but
+ *           numbers below the normal range (1.2e-38) count as zero */
 typedef struct {
     int (*usable)(void); /* does this processor have the instruction? */
+    int channels;        /* of an element */
+    int offset;          /* added to every value */
+    enum storage weights;
     const element_kernels *element;
-    load_channels_function *load_signed, *load_unsigned;
+    load_channels_function *load, *load_weights;
 } dot_kernels;
 
 typedef struct {
@@ -223,10 +230,11 @@ typedef struct {
     const element_kernels *element[ELEMENTS];
     load_row_function *load_row[STORAGES];
     store_row_function *store_row[OUTPUTS];
-    const dot_kernels *dot; /* or NULL */
+    const dot_kernels *dot[STORAGES]; /* by what an input holds; or NULL */
 } kernel_set;
 
-extern const dot_kernels implicitpad_vnni; /* only in builds that have AVX-512 */
+/* Only in builds that have AVX-512. */
+extern const dot_kernels implicitpad_signed_bytes, implicitpad_unsigned_bytes, implicitpad_pairs;
 /* Best first; NULL where this build has none. */
 extern const kernel_set *const implicitpad_avx512, *const implicitpad_avx2, *const implicitpad_baseline;
 

@@ -44,7 +44,7 @@ cdef extern from "kernels.h" nogil:
         WINOGRAD_DILATION
 
     ctypedef struct winograd_kernels:
-        int tile
+        int tile, rows
         void (*input)(const void *panel, Py_ssize_t channel_stride, int channels, int row, int tile_rows,
                       int row_step, int tile_columns, int step, void *lines, void *transformed,
                       Py_ssize_t stride) noexcept nogil
@@ -130,7 +130,7 @@ cdef extern from "kernels.h" nogil:
         pixel_tile_function *pixel_tile[4][9]
         product_tile_function *product_tile[15]
         pack_weights_function *pack_weights
-        const winograd_kernels *winograd[2]
+        const winograd_kernels *winograd[2][2]
         const phase_kernels *phases
         const gradient_kernels *gradient
         const plane_kernels *planes
@@ -139,9 +139,10 @@ cdef extern from "kernels.h" nogil:
 
     ctypedef struct dot_kernels:
         int (*usable)() noexcept
+        int channels, offset, weights
         const element_kernels *element
-        load_channels_function *load_signed
-        load_channels_function *load_unsigned
+        load_channels_function *load
+        load_channels_function *load_weights
 
     ctypedef struct kernel_set:
         const char *name
@@ -149,7 +150,7 @@ cdef extern from "kernels.h" nogil:
         const element_kernels *element[4]
         load_row_function *load_row[12]
         store_row_function *store_row[6]
-        const dot_kernels *dot
+        const dot_kernels *dot[12]
 
     const kernel_set *implicitpad_avx512
     const kernel_set *implicitpad_avx2

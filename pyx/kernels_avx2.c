@@ -6,7 +6,7 @@
 #define VECTOR_BYTES 32
 #define TILE_PIXELS 6
 #define USABLE (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-#define DOT NULL
+#define DOT {NULL}
 #include "kernel_set.h"
 const kernel_set *const implicitpad_avx2 = &the_set_avx2;
 #else

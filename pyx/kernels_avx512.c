@@ -8,7 +8,7 @@
 #define USABLE                                                                                                         \
     (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&  \
      __builtin_cpu_supports("avx512vl"))
-#define DOT &implicitpad_vnni
+#define DOT {[BFLOAT16] = &implicitpad_pairs, [INT8] = &implicitpad_signed_bytes, [UINT8] = &implicitpad_unsigned_bytes}
 #include "kernel_set.h"
 const kernel_set *const implicitpad_avx512 = &the_set_avx512;
 #else

@@ -7,6 +7,6 @@
 #else
 #define VECTOR_BYTES 0
 #endif
-#define DOT NULL
+#define DOT {NULL}
 #include "kernel_set.h"
 const kernel_set *const implicitpad_baseline = &the_set_baseline;

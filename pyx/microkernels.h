@@ -237,17 +237,30 @@ static void NAME(interleave_rows)(void *row, const void *values, ptrdiff_t pitch
 EACH_PRODUCT_TILE(PRODUCT_TILE)
 #include "gradient_tiles.h"
 #define WINOGRAD_TILE 2
+#define WINOGRAD_ROWS 2
 #include "winograd.h"
+#undef WINOGRAD_ROWS
+#define WINOGRAD_ROWS 1
+#include "winograd.h"
+#undef WINOGRAD_ROWS
 #undef WINOGRAD_TILE
 #define WINOGRAD_TILE 4
+#define WINOGRAD_ROWS 4
 #include "winograd.h"
+#undef WINOGRAD_ROWS
+#define WINOGRAD_ROWS 1
+#include "winograd.h"
+#undef WINOGRAD_ROWS
 #undef WINOGRAD_TILE
 #include "fourier.h"
 #include "planes.h"
 #include "winograd_phases.h"
 #define PRODUCT_ENTRY(pixels) .product_tile[pixels] = NAME(product_tile_##pixels),
 #define PRODUCTS EACH_PRODUCT_TILE(PRODUCT_ENTRY)
-#define WINOGRAD {&NAME(winograd2), &NAME(winograd4)}
+#define WINOGRAD                                                                                                       \
+    {                                                                                                                  \
+        {&NAME(winograd2x2), &NAME(winograd4x4)}, { &NAME(winograd1x2), &NAME(winograd1x4) }                           \
+    }
 static const gradient_kernels NAME(gradient) = {
     .terms = GRADIENT_TERMS,
     .weight_tile = {EACH_WEIGHT_TILE(WEIGHT_ENTRY)},
@@ -256,7 +269,7 @@ static const gradient_kernels NAME(gradient) = {
     .unpack_sums = NAME(unpack_sums),
     .copy_sums = NAME(copy_sums),
     .lane_sums = NAME(lane_sums),
-    .winograd = {&NAME(gradient_winograd2), &NAME(gradient_winograd4)},
+    .winograd = {&NAME(gradient_winograd2x2), &NAME(gradient_winograd4x4)},
 };
 #define PHASES &NAME(phases)
 #define GRADIENT &NAME(gradient)
@@ -264,7 +277,8 @@ static const gradient_kernels NAME(gradient) = {
 #define FOURIER &NAME(fourier)
 #else
 #define PRODUCTS
-#define WINOGRAD {NULL, NULL}
+#define NO_WINOGRAD {NULL, NULL}
+#define WINOGRAD {NO_WINOGRAD, NO_WINOGRAD}
 #define PHASES NULL
 #define GRADIENT NULL
 #define PLANES NULL
@@ -291,6 +305,7 @@ static const element_kernels NAME(kernels) = {
 };
 #undef PRODUCTS
 #undef WINOGRAD
+#undef NO_WINOGRAD
 #undef PHASES
 #undef GRADIENT
 #undef PLANES

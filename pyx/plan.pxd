@@ -30,7 +30,7 @@ cdef struct Plan:
     int itemsize                # of an element
     int batch, groups
     int channels, filters       # of one group; channels counts elements
-    int interleaved             # input channels in an element: 0 for plain elements, else 4, and then:
+    int interleaved             # input channels in an element: 0 for plain elements, else, dot_kernels and:
     int in_channels             # of one group
     const dot_kernels *dot
     load_channels_function *load_channels   # instead of load_row
@@ -40,7 +40,8 @@ cdef struct Plan:
     PanelAxis axis[3]
     int images                  # of a block; more than one only with tiles
     const winograd_kernels *winograd   # or NULL: direct
-    int tile                    # outputs of a tile along H and W: 1, or Winograd's m
+    int tile                    # outputs of a tile along W: 1, or Winograd's m
+    int positions               # of a tile's transform
     bint corrected              # panels hold 0 for the fill; what the fill adds is added to the outputs
     unsigned char *outside[3]   # of each output along an axis: bit t, tap t reads the fill
     int inside[2]               # outputs along W from, to which no tap reads the fill

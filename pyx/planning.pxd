@@ -8,7 +8,8 @@ second-level cache.
 
 from libc.stdint cimport int32_t
 
-from kernels cimport CHANNEL_VECTORS, PANEL_SLACK, WINOGRAD_DILATION, dot_kernels, panel_run
+from kernels cimport (
+    CHANNEL_VECTORS, PANEL_SLACK, WINOGRAD_DILATION, dot_kernels, kernel_set, panel_run, winograd_kernels)
 from panel cimport PanelAxis, ceil_div, count_tiles, counted, lay_out, tile_start
 from plan cimport Plan
 
@@ -21,15 +22,16 @@ cdef enum:
     WORTH_SKIPPING = 10         # percent of the terms that lie in zero padding
 
 
-cdef inline int choose_dot(Plan *plan, const dot_kernels *dot, storage, weight_storage):
-    """Compute bytes by dot products, where the processor has them; what is added to every input value."""
-    if dot == NULL or storage not in ("int8", "uint8") or weight_storage != "int8" or not dot.usable():
-        return 0
-    plan.dot, plan.kernels = dot, dot.element
-    plan.load_channels = dot.load_signed if storage == "int8" else dot.load_unsigned
-    plan.interleaved, plan.in_channels = 4, plan.channels
-    plan.channels = <int>ceil_div(plan.in_channels, 4)
-    return 128 if storage == "int8" else 0
+cdef inline const dot_kernels *find_dot(const kernel_set *kernels, int storage, int weight_storage):
+    """The dot products that this processor has for such values, or NULL."""
+    dot = kernels.dot[storage]
+    return dot if dot != NULL and <int>dot.weights == weight_storage and dot.usable() else NULL
+
+
+cdef inline void use_dot(Plan *plan, const dot_kernels *dot):
+    plan.dot, plan.kernels, plan.load_channels = dot, dot.element, dot.load
+    plan.interleaved, plan.in_channels = dot.channels, plan.channels
+    plan.channels = <int>ceil_div(plan.in_channels, dot.channels)
 
 
 cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
@@ -76,30 +78,35 @@ cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
     return pixel_cost, widths
 
 
-cdef inline double winograd_cycles(Plan *plan, int m):
-    """Cycles for the outputs of one channel by F(m x m, 3x3), in the model above.
+cdef inline double winograd_cycles(Plan *plan, const winograd_kernels *winograd):
+    """Cycles for the outputs of one channel by these tiles, in the model above.
 
     At each position of a tile the products take a cycle for each register of output channels, the transforms
     some for each vector of channels, in or out; the transformed weights are read from the third-level cache
     once a block. By default a batch is computed as its images are one by one: m = 2 does not look at its size.
     """
-    lanes, terms = plan.kernels.lanes, plan.channels * plan.axis[0].kernel
-    for a in range(1, 3):
-        count_tiles(&plan.axis[a], m)
+    lanes, terms, m = plan.kernels.lanes, plan.channels * plan.axis[0].kernel, winograd.tile
+    cut_tiles(plan, winograd)
     tiles = plan.axis[1].tiles * plan.axis[2].tiles
     width = ceil_div(plan.filters, CHANNEL_VECTORS * lanes) * CHANNEL_VECTORS * lanes
-    together = min(block_tiles(plan, m), tiles if m == 2 else plan.batch * tiles)
+    together = min(block_tiles(plan, plan.positions), tiles if m == 2 else plan.batch * tiles)
     weights = width * terms * plan.itemsize / BYTES_A_CYCLE / max(together, 1)
     products = width * terms / (CHANNEL_VECTORS * lanes)
     transforms = (1.6 + 1.1 * m) * (ceil_div(terms, lanes) + ceil_div(plan.filters, lanes))
-    return (m + 2) * (m + 2) * tiles * (products + weights + transforms) / plan.channels
+    return 1.0 * plan.positions * tiles * (products + weights + transforms) / plan.channels
 
 
-cdef inline int block_tiles(const Plan *plan, int m):
+cdef inline void cut_tiles(Plan *plan, const winograd_kernels *winograd):
+    count_tiles(&plan.axis[1], winograd.rows)
+    count_tiles(&plan.axis[2], winograd.tile)
+    plan.positions = (winograd.rows + plan.axis[1].kernel - 1) * (winograd.tile + 2)
+
+
+cdef inline int block_tiles(const Plan *plan, int positions):
     """Tiles of a block: enough for the register tile, few enough for the second-level cache."""
     terms = plan.channels * plan.axis[0].kernel
-    tiles = TRANSFORMED_BYTES // ((m + 2) * (m + 2) * terms * plan.itemsize)
-    return min(max(tiles, 28), 56)
+    tiles = TRANSFORMED_BYTES // (positions * terms * plan.itemsize)
+    return min(max(tiles, 28), max(56, 56 * 16 // positions))
 
 
 cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
@@ -107,30 +114,30 @@ cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
 
     m = 2 is as accurate as direct convolution; m = 4 must be asked for.
     """
-    if plan.kernels.winograd[0] == NULL:
+    cdef const winograd_kernels *tried
+    cdef int i, one_row = plan.axis[1].kernel == 1
+    if plan.kernels.winograd[0][0] == NULL or plan.axis[2].kernel != 3 or plan.axis[1].kernel not in (1, 3):
         return None
-    for a in range(1, 3):
-        if plan.axis[a].kernel != 3 or plan.axis[a].stride != 1:
-            return None
-    if plan.axis[2].dilation > WINOGRAD_DILATION:
+    if plan.axis[1].stride != 1 or plan.axis[2].stride != 1 or plan.axis[2].dilation > WINOGRAD_DILATION:
         return None
-    cycles = 0.9 * 9 * plan.axis[0].kernel * plan.axis[1].out * direct
+    cycles = 0.9 * plan.taps * plan.axis[1].out * direct
     for i in range(2 if fast and plan.axis[0].kernel <= 8 else 1):
-        if winograd_cycles(plan, plan.kernels.winograd[i].tile) < cycles:
-            cycles = winograd_cycles(plan, plan.kernels.winograd[i].tile)
-            plan.winograd = plan.kernels.winograd[i]
+        tried = plan.kernels.winograd[one_row][i]
+        if winograd_cycles(plan, tried) < cycles:
+            cycles = winograd_cycles(plan, tried)
+            plan.winograd = tried
     if plan.winograd == NULL:
         for a in range(1, 3):
             plan.axis[a].tile = 0
         return None
     plan.tile = plan.winograd.tile
+    cut_tiles(plan, plan.winograd)
     for a in range(1, 3):
-        count_tiles(&plan.axis[a], plan.tile)
         last = tile_start(&plan.axis[a], plan.axis[a].tiles - 1)
-        plan.axis[a].virtual = last + (plan.tile + 1) * plan.axis[a].dilation + 1
-    tiles = block_tiles(plan, plan.tile)
-    columns = ceil_div(plan.axis[2].tiles, ceil_div(plan.axis[2].tiles, min(tiles, 28)))
-    columns = whole_groups(&plan.axis[2], columns)
+        plan.axis[a].virtual = last + (plan.axis[a].tile + plan.axis[a].kernel - 2) * plan.axis[a].dilation + 1
+    tiles = block_tiles(plan, plan.positions)
+    columns = ceil_div(plan.axis[2].tiles, tiles if one_row else min(tiles, 28))
+    columns = whole_groups(&plan.axis[2], ceil_div(plan.axis[2].tiles, columns))
     parts = ceil_div(plan.axis[1].tiles, max(1, tiles // columns))
     if parts == 1 and plan.axis[0].out == 1 and columns == plan.axis[2].tiles:
         plan.images = max(1, min(plan.batch, tiles // (plan.axis[1].tiles * columns)))
@@ -191,8 +198,9 @@ cdef inline void divide(Plan *plan, int threads):
     tasks = <Py_ssize_t>images * plan.group_tasks * blocks
     while plan.threads > 1 and tasks < 4 * plan.threads:
         block = [plan.axis[a].block for a in range(3)]
-        a = 0 if block[0] >= block[1] * plan.tile else 1
-        if block[a] * (plan.tile if a else 1) < 8:
+        rows = block[1] * max(plan.axis[1].tile, 1)
+        a = 0 if block[0] >= rows else 1
+        if (rows if a else block[0]) < 8:
             break
         size = ceil_div(counted(&plan.axis[a]), plan.axis[a].blocks + 1)
         if plan.axis[a].tile and size > plan.axis[a].dilation:
@@ -211,19 +219,18 @@ cdef inline void divide(Plan *plan, int threads):
 
 cdef inline void reserve(Plan *plan, int widest):
     """Lay out a thread's workspace; `widest`: channels of the widest block of them."""
-    cdef Py_ssize_t lanes = plan.kernels.lanes, item = plan.itemsize, positions, tiles, slots
+    cdef Py_ssize_t lanes = plan.kernels.lanes, item = plan.itemsize, tiles, slots
     cdef Py_ssize_t scratch = 0, transformed = 0, products = 0
     if plan.tile > 1:
-        positions = (plan.tile + 2) * (plan.tile + 2)
         tiles = plan.images * plan.axis[1].block * plan.axis[2].block
         plan.lane_group = tiles * lanes
         plan.transformed_stride = ceil_div(plan.channels, lanes) * plan.axis[0].kernel * plan.lane_group + lanes
         plan.product_stride = tiles * widest + lanes
-        transformed = positions * plan.transformed_stride * item
-        products = positions * plan.product_stride * item
+        transformed = plan.positions * plan.transformed_stride * item
+        products = plan.positions * plan.product_stride * item
         scratch = ceil_div(plan.plane, lanes) * lanes * lanes * item    # of the transposed panel
         if not plan.direct:
-            scratch = max(scratch, <Py_ssize_t>widest * plan.tile * plan.tile * plan.axis[2].block * item)
+            scratch = max(scratch, <Py_ssize_t>widest * plan.axis[1].tile * plan.tile * plan.axis[2].block * item)
     elif not plan.direct:
         scratch = <Py_ssize_t>widest * item * plan.axis[0].block * plan.axis[1].block
         scratch *= plan.axis[2].slots if plan.flat else plan.axis[2].block

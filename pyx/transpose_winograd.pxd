@@ -40,7 +40,7 @@ cdef inline double phase_cycles(const Plan *plan, const Transposed *t):
     cdef double lanes = plan.kernels.lanes, products = t.products[0] + t.products[1]
     tiles = plan.axis[1].out // M * (plan.axis[2].out // M)
     width = ceil_div(plan.filters, CHANNEL_VECTORS * plan.kernels.lanes) * CHANNEL_VECTORS * plan.kernels.lanes
-    together = min(block_tiles(plan, 2), tiles)
+    together = min(block_tiles(plan, 16), tiles)
     multiplied = products * tiles * width / (CHANNEL_VECTORS * lanes)
     reread = products * tiles / together * width * plan.itemsize / BYTES_A_CYCLE
     transforms = TRANSFORM_CYCLES * 16 * tiles * (1 / lanes + 4.0 * width / lanes / plan.channels)
@@ -99,7 +99,7 @@ cdef inline list choose_phases(Plan *plan, Transposed *t, axes, double direct):
     for a in range(1, 3):
         plan.axis[a].virtual = plan.axis[a].out + 1
         count_tiles(&plan.axis[a], M)
-    tiles = block_tiles(plan, 2)
+    tiles = block_tiles(plan, 16)
     rows, columns = plan.axis[1].tiles, plan.axis[2].tiles
     columns = ceil_div(columns, ceil_div(columns, min(tiles, 28)))
     panel_bytes(plan, (1, ceil_div(rows, ceil_div(rows, max(1, tiles // columns))), columns))

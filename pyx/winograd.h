@@ -13,14 +13,19 @@
  * idle: inputs are transposed once on their way in, and outputs, which are fewer than products, on their
  * way out.
  *
- * Included for each m, once per instruction set and floating element type. Needs WINOGRAD_TILE (m).
- * The matrices are derived in spec/winograd.py.
+ * Windows of one row, 1x3, have tiles of one row: F(1 x m, 1x3) makes m outputs from m + 2 multiplications
+ * instead of 3 m.
+ *
+ * Included for each m and tile, once per instruction set and floating element type. Needs WINOGRAD_TILE (m) and
+ * WINOGRAD_ROWS (rows of a tile, m or 1). The matrices are derived in spec/winograd.py.
  */
 #define INPUTS (WINOGRAD_TILE + 2)
-#define POSITIONS (INPUTS * INPUTS)
-#define TILED__(a, m) a##m
-#define TILED_(a, m) TILED__(a, m)
-#define TILED(a) NAME(TILED_(a, WINOGRAD_TILE))
+#define TAP_ROWS (WINOGRAD_ROWS > 1 ? 3 : 1)
+#define INPUT_ROWS (WINOGRAD_ROWS + TAP_ROWS - 1)
+#define POSITIONS (INPUT_ROWS * INPUTS)
+#define TILED__(a, rows, m) a##rows##x##m
+#define TILED_(a, rows, m) TILED__(a, rows, m)
+#define TILED(a) NAME(TILED_(a, WINOGRAD_ROWS, WINOGRAD_TILE))
 
 /* B^T d, G g and A^T m along one axis, elements `s` apart. */
 #if WINOGRAD_TILE == 2
@@ -87,17 +92,18 @@ INLINE void TILED(transform_output)(const vector *m, vector *y, int s) {
  * an axis, lie between one another. */
 INLINE int TILED(tile_slot)(const int outputs, int t, int step) { return t / step * outputs * step + t % step; }
 
-INLINE void TILED(transform_tiles)(const int outputs, const ELEMENT *line, int row, int tile_rows, int row_step,
-                                   int tile_columns, int step, ELEMENT *v, ptrdiff_t stride) {
+INLINE void TILED(transform_tiles)(const int height, const int width, const ELEMENT *line, int row, int tile_rows,
+                                   int row_step, int tile_columns, int step, ELEMENT *v, ptrdiff_t stride) {
     for (int r = 0; r < tile_rows; r++)
         for (int c = 0; c < tile_columns; c++, v += LANES) {
-            const ptrdiff_t slot = (ptrdiff_t)TILED(tile_slot)(outputs, r, row_step) * row;
-            const ELEMENT *tile = line + (slot + TILED(tile_slot)(outputs, c, step)) * LANES;
+            const ptrdiff_t slot = (ptrdiff_t)TILED(tile_slot)(height, r, row_step) * row;
+            const ELEMENT *tile = line + (slot + TILED(tile_slot)(width, c, step)) * LANES;
             vector d[POSITIONS];
             UNROLL for (int i = 0; i < POSITIONS; i++) d[i] =
                 vload(tile + (i / INPUTS * (ptrdiff_t)(row_step * row) + i % INPUTS * step) * LANES);
-            UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + i, INPUTS);
-            UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + INPUTS * i, 1);
+            if (INPUT_ROWS > 1)
+                UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + i, INPUTS);
+            UNROLL for (int i = 0; i < INPUT_ROWS; i++) TILED(transform_input)(d + INPUTS * i, 1);
             UNROLL for (int i = 0; i < POSITIONS; i++) vstore(v + i * stride, d[i]);
         }
 }
@@ -124,35 +130,37 @@ INLINE void TILED(transpose_panel)(const ELEMENT *x, ptrdiff_t channel_stride, i
 static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
                                   int row_step, int tile_columns, int step, void *lines, void *transformed,
                                   ptrdiff_t stride) {
-    enum { M = WINOGRAD_TILE };
-    const int last = TILED(tile_slot)(M, tile_rows - 1, row_step) + (M + 1) * row_step;
+    enum { ROWS = WINOGRAD_ROWS, M = WINOGRAD_TILE };
+    const int last = TILED(tile_slot)(ROWS, tile_rows - 1, row_step) + (INPUT_ROWS - 1) * row_step;
     TILED(transpose_panel)(panel, channel_stride, channels, (last + 1) * row, lines);
     if (row_step == 1 && step == 1)
-        TILED(transform_tiles)(M, lines, row, tile_rows, 1, tile_columns, 1, transformed, stride);
+        TILED(transform_tiles)(ROWS, M, lines, row, tile_rows, 1, tile_columns, 1, transformed, stride);
     else
-        TILED(transform_tiles)(M, lines, row, tile_rows, row_step, tile_columns, step, transformed, stride);
+        TILED(transform_tiles)(ROWS, M, lines, row, tile_rows, row_step, tile_columns, step, transformed, stride);
 }
 
-#if WINOGRAD_TILE == 2
+#if WINOGRAD_TILE == 2 && WINOGRAD_ROWS == 2
 /* F(3x3, 2x2) has the same points and tiles of as many inputs (winograd_phases.h). */
 static void NAME(phase_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
                               int tile_columns, void *lines, void *transformed, ptrdiff_t stride) {
     TILED(transpose_panel)(panel, channel_stride, channels, (3 * tile_rows + 1) * row, lines);
-    TILED(transform_tiles)(3, lines, row, tile_rows, 1, tile_columns, 1, transformed, stride);
+    TILED(transform_tiles)(3, 3, lines, row, tile_rows, 1, tile_columns, 1, transformed, stride);
 }
 #endif
 
-/* IN packed[channels][9][width]   OUT transformed[xi * stride + channel * width + k] */
+/* IN packed[channels][taps][width]   OUT transformed[xi * stride + channel * width + k] */
 static void TILED(winograd_weights)(const void *packed, void *transformed, ptrdiff_t stride, ptrdiff_t channels,
                                     int width) {
     const ELEMENT *w = packed;
     ELEMENT *u = transformed;
     for (ptrdiff_t c = 0; c < channels; c++)
         for (int k = 0; k < width; k += LANES) {
-            vector g[9], rows[3 * INPUTS], out[POSITIONS];
-            UNROLL for (int i = 0; i < 9; i++) g[i] = vload(w + (c * 9 + i) * width + k);
-            UNROLL for (int i = 0; i < 3; i++) TILED(transform_weights)(g + i, rows + i, 3);
-            UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_weights)(rows + 3 * i, out + INPUTS * i, 1);
+            enum { TAPS = 3 * TAP_ROWS };
+            vector g[TAPS], rows[3 * INPUT_ROWS], out[POSITIONS];
+            UNROLL for (int i = 0; i < TAPS; i++) g[i] = vload(w + (c * TAPS + i) * width + k);
+            UNROLL for (int i = 0; i < 3; i++) if (INPUT_ROWS > 1) TILED(transform_weights)(g + i, rows + i, 3);
+            else rows[i] = g[i];
+            UNROLL for (int i = 0; i < INPUT_ROWS; i++) TILED(transform_weights)(rows + 3 * i, out + INPUTS * i, 1);
             UNROLL for (int i = 0; i < POSITIONS; i++) vstore(u + i * stride + c * width + k, out[i]);
         }
 }
@@ -161,15 +169,16 @@ INLINE int TILED(transform_products)(const ELEMENT *products, ptrdiff_t stride, 
                                      ELEMENT *out, ptrdiff_t out_channel, ptrdiff_t out_row, int channels, int rows,
                                      int pixels, const int step) {
     enum {
+        ROWS = WINOGRAD_ROWS,
         M = WINOGRAD_TILE,
         GROUP = LANES > M ? LANES / M : 1,
         LONGEST = GROUP > WINOGRAD_DILATION ? GROUP : WINOGRAD_DILATION
     };
     const int group = step < GROUP ? GROUP / step * step : step; /* tiles that lie between one another, and more */
     vector suspect = (vector){0};
-    vector lines[M][M * LONGEST + LANES];
+    vector lines[ROWS][M * LONGEST + LANES];
     if (tiles % group || M * group % LANES) /* pixels past the last tile are transposed too */
-        for (int r = 0; r < M; r++)
+        for (int r = 0; r < ROWS; r++)
             memset(lines[r], 0, (size_t)(M * group + LANES) * sizeof(vector));
     for (int first = 0; first < channels; first += LANES) {
         const vector b = vload(bias + first);
@@ -178,12 +187,13 @@ INLINE int TILED(transform_products)(const ELEMENT *products, ptrdiff_t stride, 
             const ELEMENT *m = products + first + t * CHANNELS;
             const int end = pixels - M * t < M * group ? pixels - M * t : M * group;
             for (int g = 0; g < group && t + g < tiles; g++) {
-                vector p[POSITIONS], half[M * INPUTS], y[M * M];
+                vector p[POSITIONS], half[ROWS * INPUTS], y[ROWS * M];
                 const int at = TILED(tile_slot)(M, g, step);
                 UNROLL for (int i = 0; i < POSITIONS; i++) p[i] = vload(m + i * stride + g * CHANNELS);
-                UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_output)(p + i, half + i, INPUTS);
-                UNROLL for (int i = 0; i < M; i++) TILED(transform_output)(half + INPUTS * i, y + M * i, 1);
-                UNROLL for (int i = 0; i < M * M; i++) {
+                UNROLL for (int i = 0; i < INPUTS; i++) if (ROWS > 1) TILED(transform_output)(p + i, half + i, INPUTS);
+                else half[i] = p[i];
+                UNROLL for (int i = 0; i < ROWS; i++) TILED(transform_output)(half + INPUTS * i, y + M * i, 1);
+                UNROLL for (int i = 0; i < ROWS * M; i++) {
                     y[i] += b;
                     suspect += y[i] - y[i];
                     lines[i / M][at + i % M * step] = y[i];
@@ -213,7 +223,7 @@ INLINE int TILED(transform_products)(const ELEMENT *products, ptrdiff_t stride, 
 
 /* One row of tiles of a block of output channels; `step` <= WINOGRAD_DILATION: pixels from one of a tile to the next.
  * IN  products[xi * stride + tile * CHANNELS + k], bias[CHANNELS]
- * OUT out[k * out_channel + row * out_row + pixel] for the first `channels` <= CHANNELS, `rows` <= m rows and
+ * OUT out[k * out_channel + row * out_row + pixel] for the first `channels` <= CHANNELS, `rows` rows and
  *     `pixels` pixels, which the tiles cover
  * Returns whether some output may be infinite or NaN: the caller then looks closer. */
 static int TILED(winograd_output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out,
@@ -228,14 +238,19 @@ static int TILED(winograd_output)(const void *products, ptrdiff_t stride, int ti
 
 static const winograd_kernels TILED(winograd) = {
     .tile = WINOGRAD_TILE,
+    .rows = WINOGRAD_ROWS,
     .input = TILED(winograd_input),
     .weights = TILED(winograd_weights),
     .output = TILED(winograd_output),
 };
 
+#if WINOGRAD_ROWS > 1
 #include "gradient_winograd.h"
+#endif
 
 #undef INPUTS
+#undef TAP_ROWS
+#undef INPUT_ROWS
 #undef POSITIONS
 #undef P
 #undef Q

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""One block by Winograd's F(m x m, 3x3): outputs in tiles of m x m.
+"""One block by Winograd's F(m x m, 3x3) or F(1 x m, 1x3): outputs in tiles of m x m, or m in a row.
 
 A vector of channels at a time is gathered and transformed (winograd.h); matrix products over the channels,
 one for each position of the transform, follow; their results are transformed into outputs. Depth taps are
@@ -21,7 +21,8 @@ cdef inline void add_fill(const Plan *plan, const Call *call, int filter, int de
     cdef const double *sums = call.fill_sums + <Py_ssize_t>filter * plan.taps
     cdef const unsigned char *outside = plan.outside[2] + column
     cdef int rows_out = plan.outside[1][row], depth_out = plan.outside[0][depth]
-    cdef int d, h, w, bits, known = 0, p = 0, first = plan.inside[0] - column, last = plan.inside[1] - column
+    cdef int d, h, w, height = plan.axis[1].kernel, bits, known = 0, p = 0
+    cdef int first = plan.inside[0] - column, last = plan.inside[1] - column
     cdef double added[8]
     while p < pixels:
         if first <= p < last and not rows_out and not depth_out:  # nothing to add until the right border
@@ -31,11 +32,11 @@ cdef inline void add_fill(const Plan *plan, const Call *call, int filter, int de
         if not known >> bits & 1:
             known |= 1 << bits
             added[bits] = 0
-            for d in range(plan.taps // 9):
-                for h in range(3):
+            for d in range(plan.axis[0].kernel):
+                for h in range(height):
                     for w in range(3):
                         if depth_out >> d & 1 or rows_out >> h & 1 or bits >> w & 1:
-                            added[bits] += sums[(d * 3 + h) * 3 + w]
+                            added[bits] += sums[(d * height + h) * 3 + w]
         if plan.itemsize == 4:
             (<float *>out)[p] += <float>added[bits]
         else:
@@ -89,9 +90,9 @@ cdef inline void transform_inputs(const Plan *plan, const Call *call, int image,
 cdef inline void multiply(const Plan *plan, const char *transformed, const char *weights, int tiles,
                           char *products) noexcept nogil:
     """The products of one block of output channels at all positions."""
-    cdef int item = plan.itemsize, lanes = plan.kernels.lanes, positions = (plan.tile + 2) * (plan.tile + 2)
+    cdef int item = plan.itemsize, lanes = plan.kernels.lanes
     cdef int parts = (tiles + plan.kernels.tile_pixels - 1) // plan.kernels.tile_pixels, xi, part, at
-    for xi in range(positions):
+    for xi in range(plan.positions):
         for part in range(parts):
             at = even_start(part, parts, tiles)
             plan.kernels.product_tile[even_start(part + 1, parts, tiles) - at](
@@ -103,9 +104,9 @@ cdef inline void multiply(const Plan *plan, const char *transformed, const char 
 cdef inline void winograd_block(const Plan *plan, const Call *call, int image, int group, const int *first,
                                 const int *size, int block_from, int block_to, int n_runs,
                                 char *workspace) noexcept nogil:
-    cdef int item = plan.itemsize, m = plan.tile, width = plan.width[0]
+    cdef int item = plan.itemsize, m = plan.axis[1].tile, width = plan.width[0]
     cdef int tile_rows = size[1], columns = size[2], tiles = tile_rows * columns, row, row_step = plan.axis[1].dilation
-    cdef int column = tile_start(&plan.axis[2], first[2]), pixels = min(m * columns, plan.axis[2].out - column)
+    cdef int column = tile_start(&plan.axis[2], first[2]), pixels = min(plan.tile * columns, plan.axis[2].out - column)
     cdef int images = plan.batch - image if plan.batch - image < plan.images else plan.images
     cdef int block, count, n, h, k, d, rows, filter, gathered = -1
     cdef Py_ssize_t out_channel, out_row
@@ -121,7 +122,7 @@ cdef inline void winograd_block(const Plan *plan, const Call *call, int image, i
         count = plan.filters - plan.first[block] if plan.filters - plan.first[block] < width else width
         multiply(plan, transformed,
                  call.weights + (group * plan.group_weights
-                                 + block * (m + 2) * (m + 2) * plan.weight_stride) * item,
+                                 + <Py_ssize_t>block * plan.positions * plan.weight_stride) * item,
                  images * tiles, products)
         filter = group * plan.filters + plan.first[block]
         bias = call.bias + (<Py_ssize_t>group * plan.group_bias + plan.first[block]) * item

@@ -11,6 +11,7 @@
  * Included once per instruction set and floating element type, after winograd.h.
  */
 #define WINOGRAD_TILE 3
+#define WINOGRAD_ROWS 3
 
 /* G g and A^T m along one axis, elements `s` apart. */
 INLINE void TILED(transform_weights)(const vector *g, vector *u, int s) {
@@ -110,3 +111,4 @@ static const phase_kernels NAME(phases) = {
     .output = NAME(phase_output),
 };
 #undef WINOGRAD_TILE
+#undef WINOGRAD_ROWS

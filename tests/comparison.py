@@ -38,17 +38,26 @@ def error_bound(problem):
     """Largest error of summing in the computing type, in any order, and rounding the result.
 
     A sum of k products with k + 1 roundings errs by at most gamma_k = k u / (1 - k u) of the sum
-    of the magnitudes; the bias takes two more. F(2x2, 3x3) multiplies each element with sums of
+    of the magnitudes; the bias takes two more. F(2, 3) multiplies each element with sums of
     taps, so that the magnitudes are larger, and rounds ten times more in its transforms. Numbers
-    below the normal range lose up to half the smallest subnormal at each product.
+    below the normal range lose up to half the smallest subnormal at each product; dot products of
+    bfloat16 take them for zero.
     """
     geometry, weight = problem.geometry(), abs(problem.weight.astype(np.float64))
     terms, roundings = int(np.prod(weight.shape[1:])), 2
-    plane = [(axis.kernel, axis.stride, axis.dilation) for axis in geometry.axes[-2:]]
-    if plane == [(3, 1, 1)] * 2:
-        weight = WINOGRAD @ weight @ WINOGRAD.T
+    rows, columns = ((1, 1), *((axis.kernel, axis.stride) for axis in geometry.axes))[-2:]
+    if columns == (3, 1) and rows in ((1, 1), (3, 1)):
+        weight = weight @ WINOGRAD.T
+        if rows == (3, 1):
+            weight = WINOGRAD @ weight
         roundings += 10
     unit, smallest = rounding(geometry.compute)
+    if geometry.dtype == "bfloat16":
+        largest = [
+            np.nanmax(abs(a.astype(np.float64)), initial=1, where=np.isfinite(a.astype(np.float64)))
+            for a in (problem.input, problem.weight)
+        ]
+        smallest = 2.0**-126 * max(largest)
     gamma = (terms + roundings) * unit / (1 - (terms + roundings) * unit)
     absolute = replace(geometry, fill=abs(geometry.fill))
     bias = None if problem.bias is None else abs(problem.bias)

@@ -1,4 +1,4 @@
-"""Winograd: F(2x2, 3x3) as exact and local as direct convolution, F(4x4, 3x3) within its bound."""
+"""Winograd: F(2, 3) along each axis as exact and local as direct convolution; F(4, 3) bounded."""
 
 from __future__ import annotations
 
@@ -161,6 +161,55 @@ def test_dilated_tiles_keep_a_bad_pixel_local(instruction_set, precision, dilati
     seen[1, :, rows, columns] = True
     np.testing.assert_array_equal(np.isnan(got), seen)
     assert abs(got - want)[~seen].max() <= 4e-6 * abs(want).max()
+
+
+ROWS = {  # input, kernel, dilation, padding: a window of one row
+    "signal": ((2, 64, 501), (3,), 1, 1),
+    "dilated signal": ((1, 64, 333), (3,), 3, 3),
+    "1x3": ((2, 64, 21, 40), (1, 3), 1, (0, 1)),
+    "2x1x3": ((1, 32, 4, 9, 50), (2, 1, 3), 1, (1, 0, 1)),
+}
+
+
+def one_row(name):
+    shape, kernel, dilation, padding = ROWS[name]
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal(shape).astype(np.float32)
+    w = (rng.standard_normal((64, shape[1], *kernel)) / 14).astype(np.float32)
+    call = {1: ip.conv1d, 2: ip.conv2d, 3: ip.conv3d}[len(kernel)]
+    return call, x, w, {"dilation": dilation, "padding": padding, "fill_value": 0.5}
+
+
+def test_windows_of_one_row_run_so_too(instruction_set):
+    row = (Axis(1, 1, 1, 1, 0, 0, "constant"),) * 2 + (Axis(500, 3, 1, 1, 1, 1, "constant"),)
+    for fast, name in ((False, "winograd"), (True, "winograd4")):
+        kinds = ("float32",) * 3 + (True, fast, False, 1)
+        assert _conv_cpu.ConvPlan(row, 1, 64, 64, 1, *kinds).layout == name
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_is_as_exact_as_direct_convolution(instruction_set, threads, name):
+    call, x, w, options = one_row(name)
+    got, fast = call(x, w, **options), call(x, w, precision="fast", **options)
+    want = call(x.astype(np.float64), w.astype(np.float64), **options)
+    assert abs(got - want).max() <= 1e-6 * abs(want).max()
+    assert abs(fast - want).max() <= 4e-6 * abs(want).max()
+    around = options["padding"] if isinstance(options["padding"], tuple) else (options["padding"],)
+    wide = np.pad(x, ((0, 0), (0, 0), *[(p, p) for p in around]), constant_values=0.5)
+    assert_identical(got, call(wide, w, dilation=options["dilation"]))
+
+
+@pytest.mark.parametrize("precision", ["default", "fast"])
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_keeps_a_bad_value_local(instruction_set, name, precision):
+    call, x, w, options = one_row(name)
+    clean = call(x, w, precision=precision, **options)
+    x[(0, 5, *(n // 2 for n in x.shape[2:]))] = np.nan
+    got = call(x, w, precision=precision, **options)
+    dirty = np.where(np.isnan(x), 1, 0).astype(np.float32)
+    seen = call(dirty, np.ones_like(w), **{**options, "fill_value": 0}) > 0
+    np.testing.assert_array_equal(np.isnan(got), seen)
+    assert abs(got - clean)[~seen].max() <= 4e-6 * abs(clean).max()
 
 
 def test_strided_and_narrow_outputs(instruction_set):
