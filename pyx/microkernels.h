@@ -242,6 +242,9 @@ EACH_PRODUCT_TILE(PRODUCT_TILE)
 #include "winograd.h"
 #undef WINOGRAD_TILE
 #include "fourier.h"
+#include "plane_loads.h"
+
+#include "plane_gradient.h"
 #include "planes.h"
 #define PRODUCT_ENTRY(pixels) .product_tile[pixels] = NAME(product_tile_##pixels),
 #define PRODUCTS EACH_PRODUCT_TILE(PRODUCT_ENTRY)
