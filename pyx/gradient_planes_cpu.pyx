@@ -54,7 +54,8 @@ cdef class PlaneGradient:
             plan.axis[a].virtual = (axis.out - 1) * axis.stride + axis.extent
             plan.taps *= axis.kernel
             macs *= axis.kernel * axis.out
-        self.suits = storage == element and choose_planes(plan) and not plan.tall
+        self.suits = (storage == element and choose_planes(plan) and not plan.tall
+                      and plan.planes.products[plan.axis[1].kernel][plan.axis[2].stride][0] != NULL)
         if not self.suits:
             return
         plan.axis[1].block = min(BAND_ROWS, ceil_div(plan.axis[1].out, plan.phases))

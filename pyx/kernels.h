@@ -144,7 +144,7 @@ typedef struct {
 } gradient_kernels;
 
 /* A strip of one plane, documented in planes.h. */
-enum { PLANE_ROLLING = 5, PLANE_TALL_ROWS = 6, PLANE_AHEAD = 1024 /* bytes to prefetch ahead */ };
+enum { PLANE_ROLLING = 7, PLANE_TALL_ROWS = 6, PLANE_AHEAD = 1024 /* bytes to prefetch ahead */ };
 #define NO_ROW PTRDIFF_MIN
 typedef struct {
     const char *x;         /* column 0 of the strip, at row offset 0 */
@@ -178,8 +178,8 @@ typedef struct {
 } plane_products;
 typedef void plane_products_function(const plane_products *products);
 typedef struct {
-    int masks;                                                  /* are there masked functions? */
-    int vectors[PLANE_ROLLING + 1];                             /* of a wide strip, by kernel rows; 0: tall */
+    int masks;                      /* are there masked functions? */
+    int vectors[PLANE_ROLLING + 1]; /* of a wide strip, by kernel rows, 0 where they are tall; [0]: tall */
     plane_function *rolling[PLANE_ROLLING + 1][3][3][2];        /* [kernel rows][stride][kind][masked] */
     plane_function *tall[2];                                    /* [kind], n <= PLANE_TALL_ROWS */
     plane_products_function *products[PLANE_ROLLING + 1][3][2]; /* [kernel rows][stride][masked] */

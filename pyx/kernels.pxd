@@ -106,10 +106,10 @@ cdef extern from "kernels.h" nogil:
     ctypedef void plane_products_function(const plane_products *products) noexcept
     ctypedef struct plane_kernels:
         int masks
-        int vectors[6]
-        plane_function *rolling[6][3][3][2]
+        int vectors[8]
+        plane_function *rolling[8][3][3][2]
         plane_function *tall[2]
-        plane_products_function *products[6][3][2]
+        plane_products_function *products[8][3][2]
         void (*add_lanes)(void *sums, int taps, double *total) noexcept nogil
         void (*fence)() noexcept nogil
 

@@ -5,7 +5,7 @@
  * dilation and boundary of the rows are already resolved; NO_ROW is a row of the padding. Columns outside
  * [from, to) are the fill: a masked load leaves it in their lanes.
  *
- *   rolling   kernels of up to PLANE_ROLLING rows: each input row is loaded once and added to all the
+ *   rolling   kernels of few rows: each input row is loaded once and added to all the
  *             output rows that see it, whose accumulators move on by one
  *   tall      more rows: PLANE_TALL_ROWS output rows at a time, each input row added to all that see it
  *
@@ -63,6 +63,8 @@ INLINE void NAME(rolling)(const int height, const int stride, const int vectors,
             const vector w = hold ? held[at] : broadcast(weights[at]);                                                 \
             UNROLL for (int v = 0; v < vectors; v++) acc[i][v] +=                                                      \
                 (pair && v ? broadcast(weights[at + s->weights_plane]) : w) * value[v];                                \
+            if (height > 3)                                                                                            \
+                LOADS_IN_ORDER;                                                                                        \
         }                                                                                                              \
     }
             if (fixed)
@@ -208,7 +210,14 @@ INLINE void NAME(tall)(const int vectors, const int one, const plane_strip *stri
 #define MASKED_KINDS(F, height, stride, vectors)
 #endif
 #define STRIDES(F, height, vectors) KINDS(F, height, 1, vectors) KINDS(F, height, 2, vectors)
+#if TILE_PIXELS == 14
+#define ROLLING_VECTORS 8, 4, 4, 2, 3, 0, 2
+#define EACH_ROLLING(F)                                                                                                \
+    STRIDES(F, 1, 8) STRIDES(F, 2, 4) STRIDES(F, 3, 4) STRIDES(F, 4, 2) STRIDES(F, 5, 3) STRIDES(F, 7, 2)
+#else
+#define ROLLING_VECTORS 8, 4, 2, 2, 2, 0, 0
 #define EACH_ROLLING(F) STRIDES(F, 1, 8) STRIDES(F, 2, 4) STRIDES(F, 3, 2) STRIDES(F, 4, 2) STRIDES(F, 5, 2)
+#endif
 EACH_ROLLING(ROLLING)
 TALL(1)
 #if TALL_VECTORS == 4
@@ -219,10 +228,12 @@ TALL(2)
 
 static const plane_kernels NAME(planes) = {
     .masks = PLANE_MASKS,
-    .vectors = {TALL_VECTORS, 8, 4, 2, 2, 2},
+    .vectors = {TALL_VECTORS, ROLLING_VECTORS},
     EACH_ROLLING(ROLLING_ENTRY).tall = {NAME(tall_1), TALL_ENTRY(TALL_VECTORS)},
     EACH_PRODUCTS(PRODUCTS_ENTRY).add_lanes = NAME(add_lanes),
     .fence = NAME(fence),
 };
 #undef TALL_VECTORS
+#undef ROLLING_VECTORS
+#undef EACH_ROLLING
 #undef MASKED_KINDS
