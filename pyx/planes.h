@@ -21,7 +21,7 @@
 
 /* `pair`: the two vectors are of two planes, x_plane and so on apart, with a filter each: narrow planes keep the
  * multiply-adds waiting for one another. `fixed`: columns of the kernel, next to each other, depth 1; 0: any
- * number, any dilation. */
+ * number, any dilation. `masked`: the strip's first and last vectors leave the image; those between lie inside. */
 INLINE void NAME(rolling)(const int height, const int stride, const int vectors, const int pair, const int masked,
                           const int fixed, const plane_strip *strip) {
     const plane_strip local = *strip, *const s = &local; /* which the outputs do not alias */
@@ -55,7 +55,8 @@ INLINE void NAME(rolling)(const int height, const int stride, const int vectors,
     {                                                                                                                  \
         vector value[MAX_PLANE_VECTORS];                                                                               \
         UNROLL for (int v = 0; v < vectors; v++) value[v] =                                                            \
-            NAME(tap)(stride, masked, x + v * x_step, base, pair ? 0 : v * stride * LANES, odd, edges, fill[v]);       \
+            NAME(tap)(stride, masked && (pair || v == 0 || v == vectors - 1), x + v * x_step, base,                    \
+                      pair ? 0 : v * stride * LANES, odd, edges, fill[v]);                                             \
         /* short planes: output rows above and below are worth leaving out */                                          \
         UNROLL for (int i = 0; i < live;                                                                               \
                     i++) if (r + stride * i < height && (!pair || (unsigned)(row + live - 1 - i) < (unsigned)s->n)) {  \
