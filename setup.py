@@ -30,7 +30,12 @@ EXTENSIONS = {
     "_columns_cpu": ["columns_cpu.pyx"],
     "_gradient_cpu": ["gradient_cpu.pyx"],
     "_gradient_planes_cpu": ["gradient_planes_cpu.pyx"],
-    "_pool_gradient_cpu": ["pool_gradient_cpu.pyx"],
+    "_pool_gradient_cpu": [
+        "pool_gradient_cpu.pyx",
+        "kernels_gradient_avx512.c",
+        "kernels_gradient_avx2.c",
+        "kernels_gradient_baseline.c",
+    ],
     "_fold_cpu": ["fold_cpu.pyx"],
     "_pool_cpu": [
         "pool_cpu.pyx",

@@ -22,10 +22,13 @@ BLOCK = (THREADS,)
 
 
 def max_pool_backward(
-    device: Device, geometry: Any, grad_output: Any, input: Any
+    device: Device, geometry: Any, grad_output: Any, input: Any, indices: Any = None
 ) -> tuple[Any, Any]:
-    """Gradients for input and fill: each window's to its maximum, added in their order."""
-    index = pool(device, geometry, input, True)[1]
+    """Gradients for input and fill: each window's to its maximum, added in their order.
+
+    An element asks the windows that read it, so that no index can lead astray.
+    """
+    index = pool(device, geometry, input, True)[1] if indices is None else indices
     name = geometry.dtype.name
     readers, starts = _readers(device, geometry.axes, False)
     gradient = device.empty(input.shape, geometry.dtype)

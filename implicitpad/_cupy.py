@@ -88,11 +88,15 @@ def pool(geometry: Any, input: Any, indices: bool = False) -> tuple[Any, Any]:
         return _cuda_pool.pool(device, geometry, input, indices)
 
 
-def max_pool_backward(geometry: Any, grad_output: Any, input: Any) -> tuple[Any, Any]:
+def max_pool_backward(
+    geometry: Any, grad_output: Any, input: Any, indices: Any
+) -> tuple[Any, Any]:
     """Gradients for input and fill value; the fill's is None if none was given."""
     device = cupy_device(input.device.id)
     with device.current():
-        return _cuda_pool_gradient.max_pool_backward(device, geometry, grad_output, input)
+        if indices is not None and not indices.flags.c_contiguous:
+            indices = indices.copy(order="C")
+        return _cuda_pool_gradient.max_pool_backward(device, geometry, grad_output, input, indices)
 
 
 def avg_pool_backward(geometry: Any, grad_output: Any, input: Any) -> tuple[Any, Any]:

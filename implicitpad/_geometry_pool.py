@@ -234,6 +234,19 @@ def check_grad_output(function: str, grad_output: Any, input: Any, geometry: Poo
         )
 
 
+def check_indices(function: str, indices: Any, geometry: PoolGeometry) -> None:
+    if indices.dtype != np.int64:
+        raise TypeError(
+            f"{function}: indices must have dtype int64, got {indices.dtype}; pass what the pooling "
+            "returned with return_indices=True."
+        )
+    if indices.shape != geometry.out_shape:
+        raise ValueError(
+            f"{function}: indices must have the shape of the output, {geometry.out_shape}, got "
+            f"{indices.shape}; pass what the pooling returned with return_indices=True."
+        )
+
+
 def flag(function: str, name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(

@@ -232,12 +232,12 @@ def pool(geometry: PoolGeometry, input: Array, indices: bool) -> tuple[Array, Ar
 
 
 def max_pool_backward(
-    geometry: PoolGeometry, grad_output: Array, input: Array
+    geometry: PoolGeometry, grad_output: Array, input: Array, indices: Array | None
 ) -> tuple[Array, Array | None]:
-    """Gradients for input and fill."""
+    """Gradients for input and fill; `indices` of the maxima, or None to find them."""
     from . import _numpy_pool_gradient
 
-    return _numpy_pool_gradient.max_pool_backward(geometry, grad_output, input)
+    return _numpy_pool_gradient.max_pool_backward(geometry, grad_output, input, indices)
 
 
 def avg_pool_backward(

@@ -5,6 +5,7 @@ Everything here runs after the geometry has checked the call; nothing here raise
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import _conv_cpu, _pool_cpu, _pool_gradient_cpu, _threads
-from ._numpy import as_five, raw, whole
+from ._numpy import as_five, raw, untouched, whole
 
 if TYPE_CHECKING:
     from ._geometry import Axis
@@ -39,29 +40,39 @@ class _Band(NamedTuple):
     out: int
 
 
+class _Table(NamedTuple):
+    """Who reads each position of an axis: what `gradient_axis` has."""
+
+    readers: Array  # outputs, tap by tap, of one position after the other
+    start: Array  # where those of each position start
+    exists: Array  # taps of each output that exist
+    inputs: Array  # those of them that are no padding
+    pattern: tuple[int, int, int]  # from where on, how many times how many positions have readers
+    # that move on by one
+    even: bool  # whether all windows have as many taps
+
+
 def max_pool_backward(
-    geometry: PoolGeometry, grad_output: Array, input: Array
+    geometry: PoolGeometry, grad_output: Array, input: Array, indices: Array | None
 ) -> tuple[Array, Array | None]:
     """Gradients for input and fill: each window's to its maximum, added in the windows' order."""
-    grad_input, dx, padding = _zeros(geometry, input)
-    x, dy = as_five(input, geometry.batched), as_five(grad_output, geometry.batched)
     axes = _three(geometry)
     outputs = math.prod(axis.out for axis in axes)
-    channels = min(geometry.channels, max(1, MAXIMA // outputs))
-    outer = next((a for a, axis in enumerate(axes) if axis.out > 1), 2)
-    rows = max(1, MAXIMA * axes[outer].out // (outputs * channels))
-    for first in range(0, geometry.channels, channels):
-        some = slice(first, min(first + channels, geometry.channels))
-        for band, part in _bands(axes, outer, rows):
-            find = _finder(geometry, x, some, band)
-            where = (some, *(part if a == outer else slice(None) for a in range(3)))
-            for image in range(geometry.batch):
-                index = find(image)
-                upstream = np.ascontiguousarray(dy[image][where], dx.dtype).reshape(index.shape)
-                planes = slice(*(image * geometry.channels + c for c in (some.start, some.stop)))
-                _pool_gradient_cpu.place_maxima(
-                    index, upstream, dx[planes], padding[planes], _threads_for(index.size)
-                )
+    gathered = _gathers(axes) and (indices is not None or outputs <= MAXIMA)
+    grad_input, dx, padding = _arrays(geometry, input, np.empty if gathered else np.zeros)
+    isa = _conv_cpu.get_instruction_set()
+    for planes, index, upstream in (
+        _searched(geometry, axes, grad_output, input)
+        if indices is None
+        else _given(geometry, grad_output, indices)
+    ):
+        upstream, threads = np.ascontiguousarray(upstream, dx.dtype), _threads_for(index.size)
+        if gathered:
+            _pool_gradient_cpu.place_small(axes[1:], index, upstream, dx[planes], threads, isa)
+        else:
+            _pool_gradient_cpu.place_maxima(index, upstream, dx[planes], threads)
+        if geometry.fill_given:
+            _pool_gradient_cpu.add_unplaced(index, upstream, padding[planes])
     return _finished(geometry, grad_input, padding if geometry.fill_given else None)
 
 
@@ -69,14 +80,21 @@ def avg_pool_backward(
     geometry: PoolGeometry, grad_output: Array, input: Array
 ) -> tuple[Array, Array | None]:
     """Gradients for input and fill: each element gathers from the windows that see it."""
-    grad_input, dx, padding = _zeros(geometry, input)
+    grad_input, dx, padding = _arrays(geometry, input, np.empty)
     axes = _three(geometry)
     tables = [_table(axis) for axis in axes]
     has_fill = geometry.count_pad and any(axis.mode == "constant" for axis in geometry.axes)
     divisor = float(geometry.divisor)
-    if not divisor and geometry.count_pad and all((np.ptp(t[2]) == 0) for t in tables):
-        divisor = float(math.prod(t[2][0] for t in tables))
+    if not divisor and geometry.count_pad and all(table.even for table in tables):
+        divisor = math.prod(float(table.exists[0]) for table in tables)
+    isa = _conv_cpu.get_instruction_set()
     threads = min(len(dx), _threads_for(grad_output.size * axes[0].kernel * axes[1].kernel)) or 1
+    if divisor and dx.size and _tiles_in_pairs(axes):
+        rows = np.ascontiguousarray(grad_output, dx.dtype).reshape(-1, axes[2].out)
+        wide = dx.reshape(-1, axes[2].size)
+        threads = min(threads, len(rows))
+        _pool_gradient_cpu.spread_pairs(rows, wide, axes[1].kernel, divisor, threads, isa)
+        return _finished(geometry, grad_input, padding if has_fill else None)
     work = np.empty((threads, (RING + 2) * axes[2].out), dx.dtype)
     held = np.empty((threads, RING), np.int64)
     # planes that lie ready are taken as they are, others an image at a time
@@ -88,7 +106,7 @@ def avg_pool_backward(
         if not ready:
             upstream = as_five(grad_output, geometry.batched)[first // step]
         _pool_gradient_cpu.spread_means(
-            tables,
+            [table[:5] for table in tables],
             divisor,
             geometry.count_pad,
             has_fill,
@@ -97,17 +115,93 @@ def avg_pool_backward(
             padding[planes],
             work,
             held,
+            isa,
         )
     return _finished(geometry, grad_input, padding if has_fill else None)
 
 
-def _zeros(geometry: PoolGeometry, input: Array) -> tuple[Array, Array, Array]:
+def _arrays(geometry: PoolGeometry, input: Array, make: Any) -> tuple[Array, Array, Array]:
     """The gradient for the input, its planes, and a sum of what falls on each one's padding."""
     compute = np.float64 if input.dtype == np.float64 else np.float32
-    grad_input = np.zeros(input.shape, compute)
+    grad_input = make(input.shape, compute)
     planes = geometry.batch * geometry.channels
     size = math.prod(axis.size for axis in geometry.axes)
     return grad_input, grad_input.reshape(planes, size), np.zeros(planes)
+
+
+def _simple(axis: Any) -> bool:
+    """Whether no index map other than the identity is needed along an axis."""
+    plain = axis.mode == "constant" or axis.before == axis.after == 0
+    return bool(plain and axis.dilation == 1 and axis.before >= 0)
+
+
+def _gathers(axes: tuple[Axis, ...]) -> bool:
+    """Whether the elements of a plane may look for their windows: `gradient_plane`."""
+    depth, height, width = axes
+    return (
+        untouched(depth)
+        and depth.size == 1
+        and _simple(height)
+        and _simple(width)
+        and height.kernel <= 8
+        and width.kernel in (2, 3)
+        and width.stride in (1, 2)
+        and 0 < height.size * width.size <= 1 << 30
+    )
+
+
+def _tiles_in_pairs(axes: tuple[Axis, ...]) -> bool:
+    """Whether windows, two wide, cover the planes side by side."""
+    depth, height, width = axes
+    return (
+        untouched(depth)
+        and width.kernel == 2
+        and all(
+            axis.before == axis.after == 0
+            and (axis.dilation == 1 or axis.kernel == 1)
+            and axis.kernel == axis.stride
+            and axis.out * axis.stride == axis.size
+            for axis in (height, width)
+        )
+    )
+
+
+def _given(
+    geometry: PoolGeometry, grad_output: Array, indices: Array
+) -> Iterator[tuple[slice, Array, Array]]:
+    """Planes with their indices and gradients: all that lie ready, others an image at a time."""
+    planes = geometry.batch * geometry.channels
+    if indices.flags.c_contiguous and grad_output.flags.c_contiguous:
+        yield slice(planes), indices.reshape(planes, -1), grad_output.reshape(planes, -1)
+        return
+    index, dy = as_five(indices, geometry.batched), as_five(grad_output, geometry.batched)
+    for image in range(geometry.batch):
+        some = slice(image * geometry.channels, (image + 1) * geometry.channels)
+        yield (
+            some,
+            np.ascontiguousarray(index[image]).reshape(geometry.channels, -1),
+            dy[image].reshape(geometry.channels, -1),
+        )
+
+
+def _searched(
+    geometry: PoolGeometry, axes: tuple[Axis, ...], grad_output: Array, input: Array
+) -> Iterator[tuple[slice, Array, Array]]:
+    """The same, with indices that are found again, some rows or planes at a time."""
+    x, dy = as_five(input, geometry.batched), as_five(grad_output, geometry.batched)
+    outputs = math.prod(axis.out for axis in axes)
+    channels = min(geometry.channels, max(1, MAXIMA // outputs))
+    outer = next((a for a, axis in enumerate(axes) if axis.out > 1), 2)
+    rows = max(1, MAXIMA * axes[outer].out // (outputs * channels))
+    for first in range(0, geometry.channels, channels):
+        some = slice(first, min(first + channels, geometry.channels))
+        for band, part in _bands(axes, outer, rows):
+            find = _finder(geometry, x, some, band)
+            where = (some, *(part if a == outer else slice(None) for a in range(3)))
+            for image in range(geometry.batch):
+                index = find(image)
+                planes = slice(*(image * geometry.channels + c for c in (some.start, some.stop)))
+                yield planes, index, dy[image][where].reshape(index.shape)
 
 
 def _finished(
@@ -183,12 +277,8 @@ def _finder(geometry: PoolGeometry, x: Array, some: slice, axes: tuple[Any, ...]
     return find
 
 
-def _table(axis: Axis) -> tuple[Array, Array, Array, Array, tuple[int, int, int]]:
-    """Outputs that read each position, tap by tap; where each one's start; two counts; the pattern.
-
-    The pattern: from the first position on, how many times how many positions have readers that
-    move on by one.
-    """
+@functools.lru_cache(maxsize=64)
+def _table(axis: Axis) -> _Table:
     reach = (axis.out - 1) * axis.stride + axis.extent
     table = np.asarray(_conv_cpu.index_table(axis.size, axis.before, reach, axis.mode)).copy()
     table[axis.virtual :] = ABSENT
@@ -200,13 +290,10 @@ def _table(axis: Axis) -> tuple[Array, Array, Array, Array, tuple[int, int, int]
     counts = np.bincount(by_tap[reading], minlength=axis.size)
     readers = np.append(reading % axis.out, 0).astype(np.int32)
     start = np.append(0, np.cumsum(counts)).astype(np.int32)
-    return (
-        readers,
-        start,
-        (positions > ABSENT).sum(axis=1, dtype=np.float64),
-        (positions >= 0).sum(axis=1, dtype=np.float64),
-        _pattern(readers, start, axis.stride),
-    )
+    exists = (positions > ABSENT).sum(axis=1, dtype=np.float64)
+    inputs = (positions >= 0).sum(axis=1, dtype=np.float64)
+    pattern = _pattern(readers, start, axis.stride)
+    return _Table(readers, start, exists, inputs, pattern, bool(np.ptp(exists) == 0))
 
 
 def _pattern(readers: Array, start: Array, step: int) -> tuple[int, int, int]:

@@ -95,6 +95,23 @@ def conv_transpose(
     if outputs >= _FEW_OUTPUTS and all(axis.stride == 1 for axis in geometry.axes):
         precision = precision if outputs >= _FAST_OUTPUTS else "default"
         return _conv_flipped(geometry, input, weight, bias, out, precision, kept)
+    if _by_phases(geometry, input, weight, bias, out, kept, winograd=True):
+        direct = np.empty_like(out)
+        _by_phases(geometry, input, weight, bias, direct, kept, winograd=False)
+        np.copyto(out, direct, where=~np.isfinite(out))
+    return out
+
+
+def _by_phases(
+    geometry: TransposeGeometry,
+    input: Array,
+    weight: Array,
+    bias: Array | None,
+    out: Array,
+    kept: dict[Any, Any],
+    winograd: bool,
+) -> bool:
+    """Returns whether Winograd may have spread an infinity or NaN; finite outputs are right."""
     x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
     axes = (_WHOLE,) * (3 - len(geometry.axes)) + tuple(
         [_panel_axis(axis) for axis in geometry.axes]
@@ -111,6 +128,7 @@ def conv_transpose(
         _conv_cpu.kernels(),
         _conv_cpu.codes(geometry.dtype.name, out.dtype.name),
         elements,
+        winograd,
         _threads.get_num_threads(),
     )
     key = (plan.layout, _conv_cpu.get_instruction_set())
@@ -118,7 +136,7 @@ def conv_transpose(
     if packed is None:
         # The kernels read (groups, filters, channels, taps): the second channel axis comes first.
         kernel = (1,) * (3 - len(geometry.axes)) + weight.shape[2:]
-        taps = weight.astype(geometry.compute, copy=False)
+        taps = np.ascontiguousarray(weight, dtype=geometry.compute)
         taps = taps.reshape(geometry.groups, -1, weight.shape[1], *kernel).swapaxes(1, 2)
         packed = np.empty(plan.packed_bytes, np.uint8)
         plan.pack(taps, packed)
@@ -126,8 +144,7 @@ def conv_transpose(
     if bias is None:
         bias = np.zeros(geometry.out_channels, geometry.compute)
     bias = np.ascontiguousarray(bias, dtype=geometry.compute)
-    plan.run(raw(x), packed, bias, raw(y))
-    return out
+    return plan.run(raw(x), packed, bias, raw(y))
 
 
 def _few_pixels(geometry: TransposeGeometry) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._backend import as_array, operation_of
-from ._geometry_pool import check_floating, check_grad_output, max_pool_geometry
+from ._geometry_pool import check_floating, check_grad_output, check_indices, max_pool_geometry
 from ._pool_gradients import PoolGradients, padded_backward
 from .padded.array import PaddedArray
 
@@ -21,6 +21,7 @@ def max_pool1d_backward(
     *,
     fill_value: Any = None,
     padding_mode: Any = "constant",
+    indices: Any = None,
 ) -> PoolGradients:
     """Gradients of `max_pool1d` for its input and its fill value.
 
@@ -50,7 +51,7 @@ def max_pool1d_backward(
     """
     return _max_backward(
         "max_pool1d_backward", 1, grad_output, input, kernel_size, stride, padding, dilation,
-        ceil_mode, fill_value, padding_mode,
+        ceil_mode, fill_value, padding_mode, indices,
     )  # fmt: skip
 
 
@@ -65,6 +66,7 @@ def max_pool2d_backward(
     *,
     fill_value: Any = None,
     padding_mode: Any = "constant",
+    indices: Any = None,
 ) -> PoolGradients:
     """Gradients of `max_pool2d` for its input and its fill value.
 
@@ -76,6 +78,9 @@ def max_pool2d_backward(
         Gradient of the values. Read only; any strides.
     input, kernel_size, stride, padding, dilation, ceil_mode, fill_value, padding_mode
         As for `max_pool2d`; floating dtypes only.
+    indices : int64 array of the shape of `grad_output`, optional
+        What `max_pool2d` has returned with ``return_indices=True`` for these arguments; left out,
+        they are found again. Other indices get gradients to elements of the window, or nowhere.
 
     Returns
     -------
@@ -92,9 +97,10 @@ def max_pool2d_backward(
 
     Notes
     -----
-    Finds the indices again, some rows at a time, and adds up plane by plane in the order of the
-    windows, in the type of the input (float32 for shorter ones): bits do not depend on the number
-    of threads. Memory beyond the result: a few MB, and rows for each thread.
+    Unless they are given, finds the indices again, some rows at a time. Adds up plane by plane in
+    the order of the windows, in the type of the input (float32 for shorter ones): bits do not
+    depend on the number of threads, nor on whether indices are given. Memory beyond the result: a
+    few MB, and rows for each thread.
 
     Examples
     --------
@@ -107,7 +113,7 @@ def max_pool2d_backward(
     """
     return _max_backward(
         "max_pool2d_backward", 2, grad_output, input, kernel_size, stride, padding, dilation,
-        ceil_mode, fill_value, padding_mode,
+        ceil_mode, fill_value, padding_mode, indices,
     )  # fmt: skip
 
 
@@ -122,6 +128,7 @@ def max_pool3d_backward(
     *,
     fill_value: Any = None,
     padding_mode: Any = "constant",
+    indices: Any = None,
 ) -> PoolGradients:
     """Gradients of `max_pool3d` for its input and its fill value.
 
@@ -152,15 +159,20 @@ def max_pool3d_backward(
     """
     return _max_backward(
         "max_pool3d_backward", 3, grad_output, input, kernel_size, stride, padding, dilation,
-        ceil_mode, fill_value, padding_mode,
+        ceil_mode, fill_value, padding_mode, indices,
     )  # fmt: skip
 
 
 def _max_backward(
     function: str, rank: int, grad_output: Any, input: Any, kernel_size: Any, stride: Any,
-    padding: Any, dilation: Any, ceil_mode: Any, fill_value: Any, padding_mode: Any,
+    padding: Any, dilation: Any, ceil_mode: Any, fill_value: Any, padding_mode: Any, indices: Any,
 ) -> PoolGradients:  # fmt: skip
     if isinstance(input, PaddedArray):
+        if indices is not None:
+            raise ValueError(
+                f"{function}: a PaddedArray has no indices, since those in its border vary with "
+                f"the position, got indices of type {type(indices).__name__}; leave indices out."
+            )
         found = max_pool_geometry(
             function, rank, input, kernel_size, stride=stride, padding=padding, dilation=dilation,
             ceil_mode=ceil_mode, return_indices=True, fill_value=None, padding_mode=padding_mode,
@@ -169,12 +181,14 @@ def _max_backward(
         def one(grad: Any, array: Any, widths: Any) -> Any:
             return _max_backward(
                 function, rank, grad, array, kernel_size, stride, widths, dilation, False, None,
-                "constant",
+                "constant", None,
             ).input  # fmt: skip
 
         counted = fill_value is not None or any(axis.mode != "constant" for axis in found.axes)
         return padded_backward(found, grad_output, input, fill_value, one, counted)
-    compute = operation_of("max_pool_backward", function, grad_output=grad_output, input=input)
+    compute = operation_of(
+        "max_pool_backward", function, grad_output=grad_output, input=input, indices=indices
+    )
     grad_output = as_array(function, "grad_output", grad_output)
     input = as_array(function, "input", input)
     check_floating(function, input.dtype)
@@ -183,4 +197,7 @@ def _max_backward(
         ceil_mode=ceil_mode, return_indices=True, fill_value=fill_value, padding_mode=padding_mode,
     )  # fmt: skip
     check_grad_output(function, grad_output, input, geometry)
-    return PoolGradients(*compute(geometry, grad_output, input))
+    if indices is not None:
+        indices = as_array(function, "indices", indices)
+        check_indices(function, indices, geometry)
+    return PoolGradients(*compute(geometry, grad_output, input, indices))

@@ -23,8 +23,8 @@ cdef inline void transform_inputs(const WeightPlan *plan, const Operands *arrays
             fill_block(plan, arrays, image + n, 1, channel + c, count, first, workspace)
             for d in range(size[0]):
                 plan.inputs.input(
-                    workspace + d * plan.plane * item, plan.channel_stride, count, plan.axis[2].slots, rows, columns,
-                    workspace + plan.lines_at,
+                    workspace + d * plan.plane * item, plan.channel_stride, count, plan.axis[2].slots, rows, 1,
+                    columns, 1, workspace + plan.lines_at,
                     transformed + (n * size[0] + d) * rows * columns * lanes * item, plan.input_stride)
         transformed += plan.lane_group * item
         c += lanes

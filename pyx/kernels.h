@@ -110,14 +110,26 @@ typedef void product_tile_function(const void *x, ptrdiff_t group_stride, int ch
                                    void *out);
 
 /* Winograd's F(m x m, 3x3), documented in winograd.h. */
+enum { WINOGRAD_DILATION = 24 }; /* largest along rows */
 typedef struct {
     int tile; /* m */
-    void (*input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows, int tile_columns,
-                  void *lines, void *transformed, ptrdiff_t stride);
+    void (*input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows, int row_step,
+                  int tile_columns, int step, void *lines, void *transformed, ptrdiff_t stride);
     void (*weights)(const void *packed, void *transformed, ptrdiff_t stride, ptrdiff_t channels, int width);
     int (*output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out, ptrdiff_t out_channel,
-                  ptrdiff_t out_row, int channels, int rows, int pixels);
+                  ptrdiff_t out_row, int channels, int rows, int pixels, int step);
 } winograd_kernels;
+
+/* Winograd for transposed convolutions of stride 2, documented in winograd_phases.h. */
+typedef struct {
+    void (*input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows, int tile_columns,
+                  void *lines, void *transformed, ptrdiff_t stride);
+    void (*weights)(const void *taps, const int *tap, const int *product, void *transformed, ptrdiff_t stride,
+                    int width);
+    int (*output)(const void *products, ptrdiff_t stride, const int *product, int tiles, const void *bias, void *out,
+                  ptrdiff_t out_channel, ptrdiff_t out_row, int channels, int from, int to, int odd, int skip,
+                  int pixels);
+} phase_kernels;
 
 /* row[i * n + r] = values[r * pitch + i] for r < n and i < pixels. */
 typedef void interleave_function(void *row, const void *values, ptrdiff_t pitch, int n, int pixels);
@@ -207,6 +219,7 @@ typedef struct {
     product_tile_function *product_tile[MAX_TILE_PIXELS + 1];    /* [tiles]; NULL for integers */
     pack_weights_function *pack_weights;
     const winograd_kernels *winograd[2]; /* m = 2, 4; NULL for integers: not exact in them */
+    const phase_kernels *phases;         /* NULL for integers */
     const gradient_kernels *gradient;    /* NULL for integers */
     const plane_kernels *planes;         /* NULL for integers */
     const fourier_kernels *fourier;      /* NULL for integers */

@@ -41,14 +41,28 @@ cdef extern from "kernels.h" nogil:
     ctypedef void product_tile_function(const void *x, Py_ssize_t group_stride, int channels, int depth,
                                         const void *weights, void *out) noexcept
 
+    enum:
+        WINOGRAD_DILATION
+
     ctypedef struct winograd_kernels:
         int tile
         void (*input)(const void *panel, Py_ssize_t channel_stride, int channels, int row, int tile_rows,
-                      int tile_columns, void *lines, void *transformed, Py_ssize_t stride) noexcept nogil
+                      int row_step, int tile_columns, int step, void *lines, void *transformed,
+                      Py_ssize_t stride) noexcept nogil
         void (*weights)(const void *packed, void *transformed, Py_ssize_t stride, Py_ssize_t channels,
                         int width) noexcept nogil
         int (*output)(const void *products, Py_ssize_t stride, int tiles, const void *bias, void *out,
-                      Py_ssize_t out_channel, Py_ssize_t out_row, int channels, int rows, int pixels) noexcept nogil
+                      Py_ssize_t out_channel, Py_ssize_t out_row, int channels, int rows, int pixels,
+                      int step) noexcept nogil
+
+    ctypedef struct phase_kernels:
+        void (*input)(const void *panel, Py_ssize_t channel_stride, int channels, int row, int tile_rows,
+                      int tile_columns, void *lines, void *transformed, Py_ssize_t stride) noexcept nogil
+        void (*weights)(const void *taps, const int *tap, const int *product, void *transformed, Py_ssize_t stride,
+                        int width) noexcept nogil
+        int (*output)(const void *products, Py_ssize_t stride, const int *product, int tiles, const void *bias,
+                      void *out, Py_ssize_t out_channel, Py_ssize_t out_row, int channels, int first, int last,
+                      int odd, int skip, int pixels) noexcept nogil
 
     ctypedef void interleave_function(void *row, const void *values, Py_ssize_t pitch, int n, int pixels) noexcept
     ctypedef void weight_tile_function(const void *dy, const void *panel, const int32_t *row_slot, int rows, int pixels,
@@ -132,6 +146,7 @@ cdef extern from "kernels.h" nogil:
         product_tile_function *product_tile[15]
         pack_weights_function *pack_weights
         const winograd_kernels *winograd[2]
+        const phase_kernels *phases
         const gradient_kernels *gradient
         const plane_kernels *planes
         const fourier_kernels *fourier

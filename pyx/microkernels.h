@@ -15,6 +15,7 @@
 #define MULTIPLY_ADD(sum, weight, value) ((sum) += (weight) * (value))
 #endif
 #define CHANNELS (CHANNEL_VECTORS * LANES)
+#define NUMBER(x) broadcast((ELEMENT)(x))
 #define LINE ((TILE_PIXELS + LANES - 1) / LANES * LANES)
 
 INLINE int NAME(partial_channels)(int taps) { return taps < PARTIAL_TERMS ? PARTIAL_TERMS / taps : 1; }
@@ -241,6 +242,7 @@ EACH_PRODUCT_TILE(PRODUCT_TILE)
 #define WINOGRAD_TILE 4
 #include "winograd.h"
 #undef WINOGRAD_TILE
+#include "winograd_phases.h"
 #include "fourier.h"
 #include "plane_loads.h"
 
@@ -259,12 +261,14 @@ static const gradient_kernels NAME(gradient) = {
     .lane_sums = NAME(lane_sums),
     .winograd = {&NAME(gradient_winograd2), &NAME(gradient_winograd4)},
 };
+#define PHASES &NAME(phases)
 #define GRADIENT &NAME(gradient)
 #define PLANES &NAME(planes)
 #define FOURIER &NAME(fourier)
 #else
 #define PRODUCTS
 #define WINOGRAD {NULL, NULL}
+#define PHASES NULL
 #define GRADIENT NULL
 #define PLANES NULL
 #define FOURIER NULL
@@ -282,6 +286,7 @@ static const element_kernels NAME(kernels) = {
     .pixel_vectors = PIXEL_VECTORS,
     EACH_CHANNEL_TILE(CHANNEL_ENTRY) EACH_PIXEL_TILE(PIXEL_ENTRY) PRODUCTS.pack_weights = NAME(pack_weights),
     .winograd = WINOGRAD,
+    .phases = PHASES,
     .gradient = GRADIENT,
     .planes = PLANES,
     .fourier = FOURIER,
@@ -289,6 +294,7 @@ static const element_kernels NAME(kernels) = {
 };
 #undef PRODUCTS
 #undef WINOGRAD
+#undef PHASES
 #undef GRADIENT
 #undef PLANES
 #undef FOURIER

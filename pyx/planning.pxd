@@ -8,8 +8,8 @@ second-level cache.
 
 from libc.stdint cimport int32_t
 
-from kernels cimport CHANNEL_VECTORS, PANEL_SLACK, dot_kernels, panel_run
-from panel cimport ceil_div, lay_out
+from kernels cimport CHANNEL_VECTORS, PANEL_SLACK, WINOGRAD_DILATION, dot_kernels, panel_run
+from panel cimport PanelAxis, ceil_div, count_tiles, counted, lay_out, tile_start
 from plan cimport Plan
 
 cdef enum:
@@ -17,7 +17,7 @@ cdef enum:
     MACS_PER_THREAD = 250000    # below this a second thread costs more than it brings
     MACS_PER_TASK = 100000      # groups with less work are done several to a task
     TRANSFORMED_BYTES = 400 * 1024  # of a block's transformed inputs
-    BYTES_A_CYCLE = 16          # of weights, from the third-level cache
+    BYTES_A_CYCLE = 20          # of weights, from the third-level cache
     WORTH_SKIPPING = 10         # percent of the terms that lie in zero padding
 
 
@@ -76,7 +76,7 @@ cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
     return pixel_cost, widths
 
 
-cdef inline double winograd_cycles(const Plan *plan, int m):
+cdef inline double winograd_cycles(Plan *plan, int m):
     """Cycles for the outputs of one channel by F(m x m, 3x3), in the model above.
 
     At each position of a tile the products take a cycle for each register of output channels, the transforms
@@ -84,7 +84,9 @@ cdef inline double winograd_cycles(const Plan *plan, int m):
     once a block. By default a batch is computed as its images are one by one: m = 2 does not look at its size.
     """
     lanes, terms = plan.kernels.lanes, plan.channels * plan.axis[0].kernel
-    tiles = ceil_div(plan.axis[1].out, m) * ceil_div(plan.axis[2].out, m)
+    for a in range(1, 3):
+        count_tiles(&plan.axis[a], m)
+    tiles = plan.axis[1].tiles * plan.axis[2].tiles
     width = ceil_div(plan.filters, CHANNEL_VECTORS * lanes) * CHANNEL_VECTORS * lanes
     together = min(block_tiles(plan, m), tiles if m == 2 else plan.batch * tiles)
     weights = width * terms * plan.itemsize / BYTES_A_CYCLE / max(together, 1)
@@ -108,31 +110,43 @@ cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
     if plan.kernels.winograd[0] == NULL:
         return None
     for a in range(1, 3):
-        if plan.axis[a].kernel != 3 or plan.axis[a].stride != 1 or plan.axis[a].dilation != 1:
+        if plan.axis[a].kernel != 3 or plan.axis[a].stride != 1:
             return None
+    if plan.axis[2].dilation > WINOGRAD_DILATION:
+        return None
     cycles = 0.9 * 9 * plan.axis[0].kernel * plan.axis[1].out * direct
     for i in range(2 if fast and plan.axis[0].kernel <= 8 else 1):
         if winograd_cycles(plan, plan.kernels.winograd[i].tile) < cycles:
             cycles = winograd_cycles(plan, plan.kernels.winograd[i].tile)
             plan.winograd = plan.kernels.winograd[i]
     if plan.winograd == NULL:
+        for a in range(1, 3):
+            plan.axis[a].tile = 0
         return None
     plan.tile = plan.winograd.tile
     for a in range(1, 3):
-        plan.axis[a].virtual = <int>ceil_div(plan.axis[a].out, plan.tile) * plan.tile + 2
+        count_tiles(&plan.axis[a], plan.tile)
+        last = tile_start(&plan.axis[a], plan.axis[a].tiles - 1)
+        plan.axis[a].virtual = last + (plan.tile + 1) * plan.axis[a].dilation + 1
     tiles = block_tiles(plan, plan.tile)
-    rows, columns = ceil_div(plan.axis[1].out, plan.tile), ceil_div(plan.axis[2].out, plan.tile)
-    columns = ceil_div(columns, ceil_div(columns, min(tiles, 28)))
-    parts = ceil_div(rows, max(1, tiles // columns))
-    if parts == 1 and plan.axis[0].out == 1 and columns * plan.tile >= plan.axis[2].out:
-        plan.images = max(1, min(plan.batch, tiles // (rows * columns)))
-    panel_bytes(plan, (1, ceil_div(rows, parts) * plan.tile, columns * plan.tile))
+    columns = ceil_div(plan.axis[2].tiles, ceil_div(plan.axis[2].tiles, min(tiles, 28)))
+    columns = whole_groups(&plan.axis[2], columns)
+    parts = ceil_div(plan.axis[1].tiles, max(1, tiles // columns))
+    if parts == 1 and plan.axis[0].out == 1 and columns == plan.axis[2].tiles:
+        plan.images = max(1, min(plan.batch, tiles // (plan.axis[1].tiles * columns)))
+    rows = ceil_div(plan.axis[1].tiles, parts)
+    panel_bytes(plan, (1, rows if rows < plan.axis[1].dilation else whole_groups(&plan.axis[1], rows), columns))
     width = CHANNEL_VECTORS * plan.kernels.lanes
     return [width] * ceil_div(plan.filters, width)
 
 
+cdef inline int whole_groups(const PanelAxis *axis, int tiles):
+    """So many tiles or a little more that d tiles lying between one another are not parted."""
+    return <int>min(axis.tiles, ceil_div(tiles, axis.dilation) * axis.dilation)
+
+
 cdef inline Py_ssize_t panel_bytes(Plan *plan, tuple block):
-    """Lay out panels for blocks of so many outputs along each axis; the bytes of one."""
+    """Lay out panels for blocks of so many outputs, or tiles, along each axis; the bytes of one."""
     for a in range(3):
         lay_out(&plan.axis[a], block[a])
     plan.plane = <Py_ssize_t>plan.axis[1].slots * plan.axis[2].slots
@@ -177,12 +191,12 @@ cdef inline void divide(Plan *plan, int threads):
     tasks = <Py_ssize_t>images * plan.group_tasks * blocks
     while plan.threads > 1 and tasks < 4 * plan.threads:
         block = [plan.axis[a].block for a in range(3)]
-        a = 0 if block[0] >= block[1] else 1
-        if block[a] < 8:
+        a = 0 if block[0] >= block[1] * plan.tile else 1
+        if block[a] * (plan.tile if a else 1) < 8:
             break
-        size = ceil_div(plan.axis[a].out, plan.axis[a].blocks + 1)
-        if a == 1:
-            size = ceil_div(size, plan.tile) * plan.tile
+        size = ceil_div(counted(&plan.axis[a]), plan.axis[a].blocks + 1)
+        if plan.axis[a].tile and size > plan.axis[a].dilation:
+            size = whole_groups(&plan.axis[a], size)
         if size == block[a]:
             break
         block[a] = size
@@ -201,7 +215,7 @@ cdef inline void reserve(Plan *plan, int widest):
     cdef Py_ssize_t scratch = 0, transformed = 0, products = 0
     if plan.tile > 1:
         positions = (plan.tile + 2) * (plan.tile + 2)
-        tiles = plan.images * ceil_div(plan.axis[1].block, plan.tile) * ceil_div(plan.axis[2].block, plan.tile)
+        tiles = plan.images * plan.axis[1].block * plan.axis[2].block
         plan.lane_group = tiles * lanes
         plan.transformed_stride = ceil_div(plan.channels, lanes) * plan.axis[0].kernel * plan.lane_group + lanes
         plan.product_stride = tiles * widest + lanes
@@ -209,7 +223,7 @@ cdef inline void reserve(Plan *plan, int widest):
         products = positions * plan.product_stride * item
         scratch = ceil_div(plan.plane, lanes) * lanes * lanes * item    # of the transposed panel
         if not plan.direct:
-            scratch = max(scratch, <Py_ssize_t>widest * plan.tile * plan.axis[2].block * item)
+            scratch = max(scratch, <Py_ssize_t>widest * plan.tile * plan.tile * plan.axis[2].block * item)
     elif not plan.direct:
         scratch = <Py_ssize_t>widest * item * plan.axis[0].block * plan.axis[1].block
         scratch *= plan.axis[2].slots if plan.flat else plan.axis[2].block

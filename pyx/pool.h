@@ -55,6 +55,7 @@ typedef struct {
     int kernel, stride, dilation, first, last; /* along H; output rows first ... last - 1 */
     ptrdiff_t x_row, y_row, index_row;         /* elements from a row to the next */
     ptrdiff_t width;                           /* of the input; without padding */
+    int far;                                   /* the input comes from memory, not from a cache */
     int before, out;                           /* padding before it; outputs of a row */
     const void *fill;                          /* a row of padding; for indices one element, which never wins */
     void *y;

@@ -35,6 +35,7 @@ cdef extern from "pool.h" nogil:
         int kernel, stride, dilation, first, last
         Py_ssize_t x_row, y_row, index_row
         Py_ssize_t width
+        int far
         int before, out
         const void *fill
         void *y

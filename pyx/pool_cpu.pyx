@@ -36,6 +36,7 @@ ELEMENTS = {POOL_F32: "float32", POOL_F64: "float64", POOL_I32: "int32", POOL_I6
 
 cdef enum:
     LINE_BYTES = 16 * 1024       # a line, a row of outputs and the rows they come from share the first level
+    FAR_BYTES = 16 * 1024 * 1024  # a larger input comes from memory
     ROWS_BYTES = 256 * 1024      # gathered rows share the second
     TAPS_PER_THREAD = 500000     # below this a second thread costs more than it brings
 
@@ -82,6 +83,9 @@ cdef class PoolPlan:
         plan.load_row = kernels.load_row[<int>wide][<int>code]
         plan.store_row = kernels.store_row[<int>wide][<int>code]
         plan.item = 4 if element in (POOL_F32, POOL_I32) else 8
+        rows = axes[1].stride + (axes[1].kernel - 1) * axes[1].dilation + 1
+        plan.far = (elements * batch * channels * plan.item > FAR_BYTES
+                    and rows * axes[2].size * plan.item <= LINE_BYTES)
         plan.store_index = kernels.store_index[plan.item == 8]
         plan.operation = POOL_SUM if operation == "mean" else POOL_MAX
         plan.batch, plan.channels = batch, channels

@@ -90,7 +90,7 @@ INLINE vector NAME(shift)(const int k, vector a, vector b) { return k == 1 ? SHI
 
 /* Rows of outputs that are walked through strip by strip: what they read stays in the first-level cache. */
 INLINE int NAME(rows_at_once)(const pool_band *b) {
-    const ptrdiff_t row = b->stride * b->width * ELEMENT_SIZE, n = 8192 / (row ? row : 1);
+    const ptrdiff_t row = b->stride * b->width * ELEMENT_SIZE, n = b->far ? 2 : 8192 / (row ? row : 1);
     return n < 2 ? 2 : n > 64 ? 64 : (int)n;
 }
 
@@ -212,9 +212,20 @@ INLINE sources NAME(list_rows)(const pool_band *b, int h, const int inputs_only)
     return from;
 }
 
+/* Read a byte of each cache line of input rows first ... last - 1, in their order: hardware that fetches ahead
+ * follows one rising stream, but not the strips' steps from row to row. */
+INLINE void NAME(touch)(const pool_band *b, int first, int last) {
+    for (int r = first; r < last; r++) {
+        const char *row = (const char *)((const ELEMENT *)b->slices[0] + r * b->x_row);
+        for (ptrdiff_t i = 0; i < b->width * ELEMENT_SIZE; i += 64)
+            (void)*(const volatile char *)(row + i);
+    }
+}
+
 INLINE void NAME(strips)(const int sum, const int stride, const int taps, const pool_band *b) {
     const int at_once = NAME(rows_at_once)(b), vectors = stride == 1 ? 2 : taps;
     const ptrdiff_t step = b->stride * b->x_row;
+    int touched = 0;
     for (int h = b->first, n; h < b->last; h += n) {
         ELEMENT *out = (ELEMENT *)b->y + h * b->y_row;
         const ELEMENT scale = (ELEMENT)(b->divisor != 0 ? b->divisor : b->slice_count * b->row_count[h]);
@@ -227,7 +238,13 @@ INLINE void NAME(strips)(const int sum, const int stride, const int taps, const 
                 NAME(strip_of_rows)(sum, stride, taps, 0, 0, b, out, from, 0, 1, i, scale);
             continue;
         }
-        from.first = (const ELEMENT *)b->slices[0] + b->source[(ptrdiff_t)h * b->stride] * b->x_row;
+        const int32_t *source = b->source + (ptrdiff_t)h * b->stride;
+        from.first = (const ELEMENT *)b->slices[0] + source[0] * b->x_row;
+        if (b->far) {
+            const int end = source[(ptrdiff_t)(n - 1) * b->stride + (ptrdiff_t)(b->kernel - 1) * b->dilation] + 1;
+            NAME(touch)(b, touched > source[0] ? touched : source[0], end);
+            touched = end;
+        }
         for (int i = 0; i < b->out; i += LANES) {
             const ptrdiff_t c = (ptrdiff_t)i * stride - b->before;
             if (c >= 0 && c + vectors * LANES <= b->width && i + LANES <= b->out)

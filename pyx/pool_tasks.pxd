@@ -50,6 +50,7 @@ cdef struct Plan:
     bint in_place               # rows are reduced where they lie
     bint out_place              # outputs are stored as they are computed
     bint strips                 # and without lines
+    bint far                    # the input is larger than a thread's cache
     int width                   # of a row of the input that windows may see
     double uniform              # what all of count_w are; or 0
     int threads
@@ -219,7 +220,7 @@ cdef inline void pool_band_of(const Plan *plan, const Call *call, int image, int
     band.source, band.kernel, band.stride = axis[1].source, axis[1].kernel, axis[1].stride
     band.dilation, band.first, band.last = axis[1].dilation, first, last
     band.x_row, band.y_row = call.x_stride[3] // plan.item, call.y_stride[3] // plan.item
-    band.width, band.before, band.out = plan.width, plan.before, axis[2].out
+    band.width, band.before, band.out, band.far = plan.width, plan.before, axis[2].out, plan.far
     band.fill = workspace + plan.fill_at
     band.y = call.y + image * call.y_stride[0] + channel * call.y_stride[1] + d * call.y_stride[2]
     band.divisor, band.slice_count, band.row_count = plan.divisor, plan.count[0][d], plan.count[1]

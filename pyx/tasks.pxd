@@ -9,6 +9,7 @@ read where they lie (planes.pxd), in one pass or in two (separable.pxd), or in t
 from fourier cimport fourier_task
 from gather cimport fill_panel, locate
 from kernels cimport tap
+from panel cimport counted
 from plan cimport Call, Plan, even_start
 from planes cimport plane_task
 from separable cimport separable_task
@@ -140,7 +141,7 @@ cdef inline void run_task(const Plan *plan, const Call *call, Py_ssize_t task, c
         index = <int>(task % plan.axis[a].blocks)
         task //= plan.axis[a].blocks
         first[a] = index * plan.axis[a].block
-        size[a] = plan.axis[a].out - first[a]
+        size[a] = counted(&plan.axis[a]) - first[a]
         if size[a] > plan.axis[a].block:
             size[a] = plan.axis[a].block
     index = <int>(task % plan.group_tasks)

@@ -5,7 +5,8 @@
 
 Output j = q s + r, r < s, is reached by the taps with t d - p = r mod s alone, from input q - (t d - p - r) / s:
 for each phase r a convolution with stride 1 over q. All phases read one panel; the rows of the phases of
-the last axis are interleaved as they are stored. Nothing is scattered, and no zeros are stuffed.
+the last axis are interleaved as they are stored. Nothing is scattered, and no zeros are stuffed. Phases of two
+taps by two run by Winograd where that is faster (transpose_winograd.pxd).
 
 Every output belongs to one task and is summed in one order: channels outside, taps inside.
 """
@@ -25,103 +26,24 @@ from kernels cimport *
 from panel cimport *
 from plan cimport *
 from planning cimport choose_blocks, choose_tile, divide
-from tasks cimport *
-from transpose_packing cimport pack_block
+from transpose_packing cimport pack_block, pack_products
+from transpose_plan cimport Transposed
+from transpose_tasks cimport transpose_block
+from transpose_winograd cimport choose_phases, phases_block, reserve_phases
 
 cdef enum:
     MAX_WIDTH = 32               # of a block of channels
     SCRATCH_BYTES = 128 * 1024   # rows of one block of channels on their way to the output
 
 
-cdef struct Transposed:
-    Plan *phase                  # [step[0]][step[1]][step[2]]: the panel's plan, with the taps of the phase
-    Py_ssize_t *weights_at       # of each phase, in the packed weights
-    int step[3]                  # phases of each axis: outputs from one panel position to the next
-    int length[3]                # outputs
-    int group_rows               # rows of the panel computed before they are stored
-    Py_ssize_t scratch_channel   # elements of scratch from one channel to the next
-
-
-cdef void store_rows(const Plan *plan, const Transposed *t, const Call *call, char *y, const int *at, int rows,
-                     int pixels, int channels, const char *scratch, char *line) noexcept nogil:
-    """`rows` rows of all phases of the last axis, `channels` channels, from output position `at` on."""
-    cdef int k, row, h, length = pixels * t.step[2]
-    cdef Py_ssize_t pitch = <Py_ssize_t>rows * pixels
-    cdef const char *values
-    cdef char *target
-    if length > t.length[2] - at[2]:
-        length = t.length[2] - at[2]
-    if at[0] >= t.length[0]:
-        return
-    for k in range(channels):
-        for row in range(rows):
-            h = at[1] + row * t.step[1]
-            if h >= t.length[1]:
-                break
-            values = scratch + (k * t.scratch_channel + <Py_ssize_t>row * pixels) * plan.itemsize
-            target = (y + k * call.y_stride[1] + at[0] * call.y_stride[2] + h * call.y_stride[3]
-                      + at[2] * call.y_stride[4])
-            if t.step[2] > 1:
-                if plan.direct and length == pixels * t.step[2]:
-                    plan.kernels.interleave_rows(target, values, pitch, t.step[2], pixels)
-                    continue
-                plan.kernels.interleave_rows(line, values, pitch, t.step[2], pixels)
-                values = line
-            plan.store_row(target, call.y_stride[4], values, length)
-
-
-cdef void transpose_block(const Plan *plan, const Transposed *t, const Call *call, int image, int group,
-                          const int *first, const int *size, int block_from, int block_to,
-                          char *workspace) noexcept nogil:
-    """All outputs of one block of the panel, for blocks block_from ... block_to - 1 of output channels.
-
-    A phase is computed for a group of rows at a time: its weights stay in cache, and so do the rows.
-    """
-    cdef int block, a, b, r, p, d, g, h, rows, row, row_step = 1, count, channels
-    cdef int at[3]
-    cdef char *scratch = workspace + plan.scratch_at
-    cdef char *line = scratch + t.scratch_channel * plan.width[0] * plan.itemsize
-    cdef const char *panel
-    cdef Call part = call[0]
-    cdef char *y = call.y + image * call.y_stride[0] + group * plan.filters * call.y_stride[1]
-    if plan.channel_lanes and 1 < size[2] <= plan.kernels.tile_pixels // 2:
-        row_step = 2
-    at[2] = first[2] * t.step[2]
-    for block in range(block_from, block_to):
-        channels = plan.filters - plan.first[block]
-        if channels > plan.width[block]:
-            channels = plan.width[block]
-        for d in range(size[0]):
-            for g in range((size[1] + t.group_rows - 1) // t.group_rows):
-                h = g * t.group_rows
-                rows = size[1] - h if size[1] - h < t.group_rows else t.group_rows
-                panel = workspace + (d * plan.plane + <Py_ssize_t>h * plan.axis[2].slots) * plan.itemsize
-                p = 0
-                for a in range(t.step[0]):
-                    at[0] = (first[0] + d) * t.step[0] + a
-                    for b in range(t.step[1]):
-                        at[1] = (first[1] + h) * t.step[1] + b
-                        for r in range(t.step[2]):
-                            part.weights = call.weights + t.weights_at[p] * plan.itemsize
-                            row = 0
-                            while row < rows:
-                                count = row_step if row + row_step <= rows else 1
-                                tile_row(&t.phase[p], &part, group, block, first, 0, 0,
-                                         panel + <Py_ssize_t>row * plan.axis[2].slots * plan.itemsize,
-                                         count, size[2],
-                                         scratch + (<Py_ssize_t>r * rows + row) * size[2] * plan.itemsize,
-                                         t.scratch_channel, size[2])
-                                row += count
-                            p += 1
-                        store_rows(plan, t, call, y + plan.first[block] * call.y_stride[1], at, rows, size[2],
-                                   channels, scratch, line)
-
-
-cdef void transpose_task(const Plan *plan, const Transposed *t, const Call *call, Py_ssize_t task,
-                         char *workspace) noexcept nogil:
+cdef int transpose_task(const Plan *plan, const Transposed *t, const Call *call, Py_ssize_t task,
+                        char *workspace) noexcept nogil:
+    """Returns whether Winograd's products may have spread an infinity or NaN."""
     cdef int first[3]
     cdef int size[3]
-    cdef int a, index, image, group, n_runs, share = <int>(task % plan.shares)
+    cdef int a, index, image, group, n_runs, suspect = 0, share = <int>(task % plan.shares)
+    cdef int block_from = even_start(share, plan.shares, plan.n_blocks)
+    cdef int block_to = even_start(share + 1, plan.shares, plan.n_blocks)
     task //= plan.shares
     for a in range(2, -1, -1):
         index = <int>(task % plan.axis[a].blocks)
@@ -134,9 +56,12 @@ cdef void transpose_task(const Plan *plan, const Transposed *t, const Call *call
     n_runs = locate(plan, first, workspace)
     for group in range(even_start(index, plan.group_tasks, plan.groups),
                        even_start(index + 1, plan.group_tasks, plan.groups)):
+        if t.winograd != NULL:
+            suspect |= phases_block(plan, t, call, image, group, first, size, block_from, block_to, n_runs, workspace)
+            continue
         fill_panel(plan, call, image, group * plan.channels, plan.channels, n_runs, workspace)
-        transpose_block(plan, t, call, image, group, first, size, even_start(share, plan.shares, plan.n_blocks),
-                        even_start(share + 1, plan.shares, plan.n_blocks), workspace)
+        transpose_block(plan, t, call, image, group, first, size, block_from, block_to, workspace)
+    return suspect
 
 
 ctypedef fused word:
@@ -176,6 +101,7 @@ cdef class TransposePlan:
     `axes`: three objects with size, kernel, dilation, extent, before, out: what a panel reads with stride 1, and
     `phases`: (stride, outputs, taps), where taps holds (phase, index in the panel's kernel) for each tap.
     `kernels`, `codes`: from _conv_cpu. `direct`: the output holds elements, its last axis contiguous.
+    `winograd`: Winograd may be used, where it is faster.
     """
     cdef Plan plan
     cdef Transposed transposed
@@ -186,7 +112,7 @@ cdef class TransposePlan:
     cdef readonly Py_ssize_t workspace  # bytes for each thread
 
     def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, kernels, codes,
-                 bint direct, int threads):
+                 bint direct, bint winograd, int threads):
         cdef Plan *plan = &self.plan
         cdef Transposed *t = &self.transposed
         cdef const kernel_set *chosen = <const kernel_set *>PyCapsule_GetPointer(kernels, "implicitpad.kernel_set")
@@ -205,10 +131,15 @@ cdef class TransposePlan:
             plan.axis[a].virtual = axis.out - 1 + axis.extent
             t.step[a], t.length[a], taps = axis.phases
             plan.taps *= len(taps)
-        _, self.order = choose_tile(plan, False)
+        cost, self.order = choose_tile(plan, False)
+        t.winograd = NULL
+        widths = choose_phases(plan, t, axes, cost) if winograd else None
+        if widths is not None:
+            self.order = widths
+        else:
+            choose_blocks(plan)
         plan.n_blocks = len(self.order)
         plan.group_bias = sum(self.order)
-        choose_blocks(plan)
         divide(plan, threads)
         row = <Py_ssize_t>max(self.order) * t.step[2] * plan.axis[2].block * plan.itemsize
         t.group_rows = min(plan.axis[1].block, max(2, SCRATCH_BYTES // row))
@@ -224,12 +155,6 @@ cdef class TransposePlan:
         widths = self.order
         # one line more than the scratch rows: to interleave in
         scratch = ((t.scratch_channel * max(widths)) + <Py_ssize_t>t.step[2] * plan.axis[2].block) * plan.itemsize
-        slots = sum(plan.axis[a].slots for a in range(3))
-        plan.scratch_at = ceil_div((plan.channel_stride * plan.channels + PANEL_SLACK) * plan.itemsize, 64) * 64
-        plan.source_at = ceil_div(plan.scratch_at + scratch, 64) * 64
-        plan.runs_at = ceil_div(plan.source_at + slots * sizeof(int32_t), 64) * 64
-        plan.workspace = ceil_div(plan.runs_at + plan.axis[2].slots * sizeof(panel_run), 4096) * 4096 + 64
-        self.workspace = plan.workspace
         entries = 2 * plan.taps + 2 * plan.n_blocks + sum(plan.axis[a].virtual for a in range(3))
         self.memory = calloc(1, n_phases * (sizeof(Plan) + sizeof(Py_ssize_t)) + entries * sizeof(int32_t))
         if self.memory == NULL:
@@ -243,6 +168,15 @@ cdef class TransposePlan:
         for b in range(plan.n_blocks):
             plan.first[b], plan.width[b] = first, widths[b]
             first += plan.width[b]
+        slots = sum(plan.axis[a].slots for a in range(3))
+        if t.winograd != NULL:
+            plan.source_at = ceil_div(reserve_phases(plan, t), 64) * 64
+        else:
+            plan.scratch_at = ceil_div((plan.channel_stride * plan.channels + PANEL_SLACK) * plan.itemsize, 64) * 64
+            plan.source_at = ceil_div(plan.scratch_at + scratch, 64) * 64
+        plan.runs_at = ceil_div(plan.source_at + slots * sizeof(int32_t), 64) * 64
+        plan.workspace = ceil_div(plan.runs_at + plan.axis[2].slots * sizeof(panel_run), 4096) * 4096 + 64
+        self.workspace = plan.workspace
         for a in range(3):
             plan.axis[a].source, memory = memory, memory + plan.axis[a].virtual
             for v in range(plan.axis[a].virtual):
@@ -250,6 +184,13 @@ cdef class TransposePlan:
         plan.group_weights = <Py_ssize_t>plan.group_bias * plan.channels * plan.taps
         taps = [axis.phases[2] for axis in axes]
         self.order = []
+        if t.winograd != NULL:
+            # a vector more than needed: positions a power of two apart would share few cache sets
+            plan.weight_stride = plan.channels * <Py_ssize_t>plan.width[0] + plan.kernels.lanes
+            plan.group_weights = plan.n_blocks * (t.products[0] + t.products[1]) * plan.weight_stride
+            self.layout = ("winograd", plan.itemsize, tuple(taps), plan.width[0])
+            self.packed_bytes = plan.groups * plan.group_weights * plan.itemsize + 64
+            return
         for b, residue in enumerate(product(*[range(t.step[a]) for a in range(3)])):
             phase = &t.phase[b]
             phase[0] = plan[0]
@@ -278,7 +219,7 @@ cdef class TransposePlan:
     def pack(self, weights, packed):
         """Weights as this layout's kernels read them.
 
-        `weights`: element type, (groups, filters, channels, D, H, W), any strides. Into `packed`, bytes.
+        `weights`: element type, (groups, filters, channels, D, H, W), taps contiguous. Into `packed`, bytes.
         """
         cdef Py_buffer view, target
         PyObject_GetBuffer(weights, &view, PyBUF_STRIDES)
@@ -290,7 +231,8 @@ cdef class TransposePlan:
     def run(self, x, packed, bias, y):
         """Transposed convolution of x (N, C, D, H, W) into y (N, K, D', H', W').
 
-        `packed`: by `pack`, of any plan with this layout; `bias`: element type, (K,).
+        `packed`: by `pack`, of any plan with this layout; `bias`: element type, (K,). Returns whether Winograd
+        may have spread an infinity or NaN to outputs that do not see it: those that are finite are right.
         """
         cdef Plan *plan = &self.plan
         cdef Transposed *t = &self.transposed
@@ -301,7 +243,7 @@ cdef class TransposePlan:
         cdef double zero = 0
         cdef char *memory
         cdef char *workspace
-        cdef int a, group
+        cdef int a, group, suspect = 0
         for a in range(3):
             tasks *= plan.axis[a].blocks
         memory = <char *>malloc(bias_size + plan.threads * plan.workspace + 128)
@@ -326,20 +268,23 @@ cdef class TransposePlan:
         with nogil:
             if plan.threads == 1:
                 for task in range(tasks):
-                    transpose_task(plan, t, &call, task, workspace)
+                    suspect |= transpose_task(plan, t, &call, task, workspace)
             else:
                 with parallel(num_threads=plan.threads):
                     for task in prange(tasks, schedule="dynamic"):
-                        transpose_task(plan, t, &call, task, workspace + threadid() * plan.workspace)
+                        suspect |= transpose_task(plan, t, &call, task, workspace + threadid() * plan.workspace)
         PyBuffer_Release(&x_view)
         PyBuffer_Release(&y_view)
         PyBuffer_Release(&w_view)
         PyBuffer_Release(&b_view)
         free(memory)
+        return suspect != 0
 
     cdef _pack(self, const Py_buffer *weights, char *packed):
-        """Into [phase][group][block][channel][tap of the phase][width]."""
+        """Into [phase][group][block][channel][tap of the phase][width]; for Winograd
+        [group][block][phase of the rows][product][channel][width], each product `weight_stride` from the last."""
         cdef Plan *plan = &self.plan
+        cdef Transposed *transposed = &self.transposed
         cdef const Plan *phase
         cdef int group, b, p, t, i, rows, n_phases, item = plan.itemsize
         cdef Py_ssize_t *tap = <Py_ssize_t *>malloc(
@@ -347,31 +292,34 @@ cdef class TransposePlan:
         cdef Py_ssize_t *step = tap + plan.taps
         cdef char **target = <char **>(step + plan.taps)
         cdef char *line = <char *>(target + plan.taps)
+        cdef const char *source
         if tap == NULL:
             raise MemoryError("implicitpad: workspace of packed weights")
-        n_phases = self.transposed.step[0] * self.transposed.step[1] * self.transposed.step[2]
+        n_phases = transposed.step[0] * transposed.step[1] * transposed.step[2]
         shape, strides = weights.shape, weights.strides
-        kernel = [shape[a] for a in range(3, 6)]
-        dense = [kernel[1] * kernel[2], kernel[2], 1]
-        if strides[1] % item != 0 or any(kernel[a] > 1 and strides[3 + a] != dense[a] * item for a in range(3)):
-            line = NULL
         for t, index in enumerate(self.order):
-            tap[t] = sum([index[a] * (strides[3 + a] if line == NULL else dense[a] * item) for a in range(3)])
+            tap[t] = (index[0] * shape[4] + index[1]) * shape[5] + index[2]
         with nogil:
             for group in range(plan.groups):
                 for b in range(plan.n_blocks):
+                    rows = plan.filters - plan.first[b]
+                    if rows > plan.width[b]:
+                        rows = plan.width[b]
+                    source = <const char *>weights.buf + group * strides[0] + plan.first[b] * strides[1]
+                    if transposed.winograd != NULL:
+                        pack_products(plan, transposed, source, strides[1] // item, strides[2], rows, line, packed)
+                        packed += (transposed.products[0] + transposed.products[1]) * plan.weight_stride * item
+                        continue
                     t = 0
                     for p in range(n_phases):
-                        phase = &self.transposed.phase[p]
+                        phase = &transposed.phase[p]
                         for i in range(phase.taps if phase.channels else 0):
                             step[t] = <Py_ssize_t>phase.taps * plan.width[b] * item
                             target[t] = packed + (
-                                self.transposed.weights_at[p] + group * phase.group_weights
+                                transposed.weights_at[p] + group * phase.group_weights
                                 + <Py_ssize_t>plan.first[b] * plan.channels * phase.taps
                                 + <Py_ssize_t>i * plan.width[b]) * item
                             t += 1
-                    rows = plan.filters - plan.first[b]
-                    pack_block(plan, <const char *>weights.buf + group * strides[0] + plan.first[b] * strides[1],
-                               strides + 1, rows if rows < plan.width[b] else plan.width[b], plan.width[b], tap, target,
-                               step, line)
+                    pack_block(plan, source, strides[1] // item, strides[2], rows, plan.width[b], tap, target, step,
+                               line)
         free(tap)

@@ -21,7 +21,6 @@
 #define TILED__(a, m) a##m
 #define TILED_(a, m) TILED__(a, m)
 #define TILED(a) NAME(TILED_(a, WINOGRAD_TILE))
-#define NUMBER(x) broadcast((ELEMENT)(x))
 
 /* B^T d, G g and A^T m along one axis, elements `s` apart. */
 #if WINOGRAD_TILE == 2
@@ -84,15 +83,29 @@ INLINE void TILED(transform_output)(const vector *m, vector *y, int s) {
 }
 #endif
 
-/* IN  `channels` <= LANES rows of a panel, with `row` slots from one line of the plane to the next
- *     lines: scratch, a vector for each slot of `tile_rows` rows of tiles, rounded up to whole vectors
- * OUT transformed[xi * stride + tile * LANES + channel]; missing channels are 0 */
-static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
-                                  int tile_columns, void *lines, void *transformed, ptrdiff_t stride) {
-    enum { M = WINOGRAD_TILE };
-    const ELEMENT *x = panel;
-    ELEMENT *line = lines, *v = transformed;
-    for (int slot = 0; slot < (M * tile_rows + 2) * row; slot += LANES) {
+/* Slots of a plane are `step` from one position of a tile to the next; `step` tiles, each of `outputs` outputs along
+ * an axis, lie between one another. */
+INLINE int TILED(tile_slot)(const int outputs, int t, int step) { return t / step * outputs * step + t % step; }
+
+INLINE void TILED(transform_tiles)(const int outputs, const ELEMENT *line, int row, int tile_rows, int row_step,
+                                   int tile_columns, int step, ELEMENT *v, ptrdiff_t stride) {
+    for (int r = 0; r < tile_rows; r++)
+        for (int c = 0; c < tile_columns; c++, v += LANES) {
+            const ptrdiff_t slot = (ptrdiff_t)TILED(tile_slot)(outputs, r, row_step) * row;
+            const ELEMENT *tile = line + (slot + TILED(tile_slot)(outputs, c, step)) * LANES;
+            vector d[POSITIONS];
+            UNROLL for (int i = 0; i < POSITIONS; i++) d[i] =
+                vload(tile + (i / INPUTS * (ptrdiff_t)(row_step * row) + i % INPUTS * step) * LANES);
+            UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + i, INPUTS);
+            UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + INPUTS * i, 1);
+            UNROLL for (int i = 0; i < POSITIONS; i++) vstore(v + i * stride, d[i]);
+        }
+}
+
+/* A vector for each slot of `tile_rows` rows of tiles, rounded up to whole vectors, from `channels` <= LANES rows of
+ * a panel; missing channels are 0. */
+INLINE void TILED(transpose_panel)(const ELEMENT *x, ptrdiff_t channel_stride, int channels, int slots, ELEMENT *line) {
+    for (int slot = 0; slot < slots; slot += LANES) {
         vector square[LANES];
         if (channels == LANES)
             UNROLL for (int c = 0; c < LANES; c++) square[c] = vload(x + c * channel_stride + slot);
@@ -102,16 +115,32 @@ static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, i
         transpose(square);
         UNROLL for (int i = 0; i < LANES; i++) vstore(line + (slot + i) * LANES, square[i]);
     }
-    for (int r = 0; r < tile_rows; r++)
-        for (int c = 0; c < tile_columns; c++, v += LANES) {
-            const ELEMENT *tile = line + (ptrdiff_t)M * (r * row + c) * LANES;
-            vector d[POSITIONS];
-            UNROLL for (int i = 0; i < POSITIONS; i++) d[i] = vload(tile + (i / INPUTS * row + i % INPUTS) * LANES);
-            UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + i, INPUTS);
-            UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_input)(d + INPUTS * i, 1);
-            UNROLL for (int i = 0; i < POSITIONS; i++) vstore(v + i * stride, d[i]);
-        }
 }
+
+/* IN  `channels` rows of a panel, with `row` slots from one line of the plane to the next
+ *     row_step, step: slots along each axis from one position of a tile to the next
+ *     lines: scratch of transpose_panel
+ * OUT transformed[xi * stride + tile * LANES + channel]; missing channels are 0 */
+static void TILED(winograd_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
+                                  int row_step, int tile_columns, int step, void *lines, void *transformed,
+                                  ptrdiff_t stride) {
+    enum { M = WINOGRAD_TILE };
+    const int last = TILED(tile_slot)(M, tile_rows - 1, row_step) + (M + 1) * row_step;
+    TILED(transpose_panel)(panel, channel_stride, channels, (last + 1) * row, lines);
+    if (row_step == 1 && step == 1)
+        TILED(transform_tiles)(M, lines, row, tile_rows, 1, tile_columns, 1, transformed, stride);
+    else
+        TILED(transform_tiles)(M, lines, row, tile_rows, row_step, tile_columns, step, transformed, stride);
+}
+
+#if WINOGRAD_TILE == 2
+/* F(3x3, 2x2) has the same points and tiles of as many inputs (winograd_phases.h). */
+static void NAME(phase_input)(const void *panel, ptrdiff_t channel_stride, int channels, int row, int tile_rows,
+                              int tile_columns, void *lines, void *transformed, ptrdiff_t stride) {
+    TILED(transpose_panel)(panel, channel_stride, channels, (3 * tile_rows + 1) * row, lines);
+    TILED(transform_tiles)(3, lines, row, tile_rows, 1, tile_columns, 1, transformed, stride);
+}
+#endif
 
 /* IN packed[channels][9][width]   OUT transformed[xi * stride + channel * width + k] */
 static void TILED(winograd_weights)(const void *packed, void *transformed, ptrdiff_t stride, ptrdiff_t channels,
@@ -128,49 +157,50 @@ static void TILED(winograd_weights)(const void *packed, void *transformed, ptrdi
         }
 }
 
-/* One row of tiles of a block of output channels.
- * IN  products[xi * stride + tile * CHANNELS + k], bias[CHANNELS]
- * OUT out[k * out_channel + row * out_row + pixel] for the first `channels` <= CHANNELS, `rows` <= m rows and
- *     `pixels` <= m * tiles pixels
- * Returns whether some output may be infinite or NaN: the caller then looks closer. */
-static int TILED(winograd_output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out,
-                                  ptrdiff_t out_channel, ptrdiff_t out_row, int channels, int rows, int pixels) {
-    enum { M = WINOGRAD_TILE, GROUP = LANES > M ? LANES / M : 1, WIDTH = GROUP * M };
+INLINE int TILED(transform_products)(const ELEMENT *products, ptrdiff_t stride, int tiles, const ELEMENT *bias,
+                                     ELEMENT *out, ptrdiff_t out_channel, ptrdiff_t out_row, int channels, int rows,
+                                     int pixels, const int step) {
+    enum {
+        M = WINOGRAD_TILE,
+        GROUP = LANES > M ? LANES / M : 1,
+        LONGEST = GROUP > WINOGRAD_DILATION ? GROUP : WINOGRAD_DILATION
+    };
+    const int group = step < GROUP ? GROUP / step * step : step; /* tiles that lie between one another, and more */
     vector suspect = (vector){0};
-    vector lines[M][WIDTH];
-    if (tiles % GROUP)
-        memset(lines, 0, sizeof lines); /* pixels past the last tile are transposed too */
+    vector lines[M][M * LONGEST + LANES];
+    if (tiles % group || M * group % LANES) /* pixels past the last tile are transposed too */
+        for (int r = 0; r < M; r++)
+            memset(lines[r], 0, (size_t)(M * group + LANES) * sizeof(vector));
     for (int first = 0; first < channels; first += LANES) {
-        const ELEMENT *m = (const ELEMENT *)products + first;
-        const vector b = vload((const ELEMENT *)bias + first);
+        const vector b = vload(bias + first);
         const int count = channels - first < LANES ? channels - first : LANES;
-        for (int t = 0; t < tiles; t += GROUP) {
-            for (int g = 0; g < GROUP && t + g < tiles; g++) {
+        for (int t = 0; t < tiles; t += group) {
+            const ELEMENT *m = products + first + t * CHANNELS;
+            const int end = pixels - M * t < M * group ? pixels - M * t : M * group;
+            for (int g = 0; g < group && t + g < tiles; g++) {
                 vector p[POSITIONS], half[M * INPUTS], y[M * M];
-                UNROLL for (int i = 0; i < POSITIONS; i++) p[i] = vload(m + i * stride + (t + g) * CHANNELS);
+                const int at = TILED(tile_slot)(M, g, step);
+                UNROLL for (int i = 0; i < POSITIONS; i++) p[i] = vload(m + i * stride + g * CHANNELS);
                 UNROLL for (int i = 0; i < INPUTS; i++) TILED(transform_output)(p + i, half + i, INPUTS);
                 UNROLL for (int i = 0; i < M; i++) TILED(transform_output)(half + INPUTS * i, y + M * i, 1);
                 UNROLL for (int i = 0; i < M * M; i++) {
                     y[i] += b;
                     suspect += y[i] - y[i];
-                    lines[i / M][g * M + i % M] = y[i];
+                    lines[i / M][at + i % M * step] = y[i];
                 }
             }
-            for (int r = 0; r < rows; r++) {
-                ELEMENT *line = (ELEMENT *)out + first * out_channel + r * out_row;
-                for (int i = 0; i < WIDTH && M * t + i < pixels; i += LANES) {
-                    const int left = pixels - M * t - i;
-                    ELEMENT *to = line + M * t + i;
+            for (int r = 0; r < rows; r++)
+                for (int i = 0; i < end; i += LANES) {
+                    ELEMENT *to = out + first * out_channel + r * out_row + M * t + i;
                     vector square[LANES];
                     UNROLL for (int k = 0; k < LANES; k++) square[k] = lines[r][i + k];
                     transpose(square);
-                    if (count == LANES && left >= LANES)
+                    if (count == LANES && end - i >= LANES)
                         UNROLL for (int k = 0; k < LANES; k++) vstore(to + k * out_channel, square[k]);
                     else
                         for (int k = 0; k < count; k++)
-                            store_first(to + k * out_channel, square[k], left < LANES ? left : LANES);
+                            store_first(to + k * out_channel, square[k], end - i < LANES ? end - i : LANES);
                 }
-            }
         }
     }
     ELEMENT lanes[LANES];
@@ -179,6 +209,21 @@ static int TILED(winograd_output)(const void *products, ptrdiff_t stride, int ti
         if (!(lanes[i] == 0))
             return 1;
     return 0;
+}
+
+/* One row of tiles of a block of output channels; `step` <= WINOGRAD_DILATION: pixels from one of a tile to the next.
+ * IN  products[xi * stride + tile * CHANNELS + k], bias[CHANNELS]
+ * OUT out[k * out_channel + row * out_row + pixel] for the first `channels` <= CHANNELS, `rows` <= m rows and
+ *     `pixels` pixels, which the tiles cover
+ * Returns whether some output may be infinite or NaN: the caller then looks closer. */
+static int TILED(winograd_output)(const void *products, ptrdiff_t stride, int tiles, const void *bias, void *out,
+                                  ptrdiff_t out_channel, ptrdiff_t out_row, int channels, int rows, int pixels,
+                                  int step) {
+    if (step == 1)
+        return TILED(transform_products)(products, stride, tiles, bias, out, out_channel, out_row, channels, rows,
+                                         pixels, 1);
+    return TILED(transform_products)(products, stride, tiles, bias, out, out_channel, out_row, channels, rows, pixels,
+                                     step);
 }
 
 static const winograd_kernels TILED(winograd) = {
@@ -192,7 +237,6 @@ static const winograd_kernels TILED(winograd) = {
 
 #undef INPUTS
 #undef POSITIONS
-#undef NUMBER
 #undef P
 #undef Q
 #undef PP

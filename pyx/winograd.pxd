@@ -11,7 +11,7 @@ that lie outside.
 """
 
 from gather cimport fill_panel
-from panel cimport ceil_div
+from panel cimport tile_slot, tile_start
 from plan cimport Call, Plan, even_start
 
 
@@ -44,31 +44,32 @@ cdef inline void add_fill(const Plan *plan, const Call *call, int filter, int de
 
 
 cdef inline void repair(const Plan *plan, const Call *call, int filter, const char *panel, const char *bias,
-                        char *out, Py_ssize_t out_row, int rows, int pixels) noexcept nogil:
+                        char *out, Py_ssize_t out_row, int rows, int tiles, int pixels) noexcept nogil:
     """Recompute directly the tiles of a row that hold an infinity or NaN.
 
     An infinity that a window does not see, or an overflow of the transform, must not show in its output;
     and which tiles are recomputed depends on their own values alone.
     """
-    cdef int r, c, first = 0, last, item = plan.itemsize
+    cdef int r, c, t, start, slot, columns, step = plan.axis[2].dilation, item = plan.itemsize
     cdef const char *weights = call.terms + <Py_ssize_t>filter * plan.channels * plan.taps * item
     cdef bint finite
     cdef char *value
     cdef double d
-    while first < pixels:
-        last = first + plan.tile if first + plan.tile < pixels else pixels
+    for t in range(tiles):
+        start, slot = tile_start(&plan.axis[2], t), tile_slot(&plan.axis[2], t)
         finite = True
+        columns = min(plan.tile, (pixels - start + step - 1) // step)
         for r in range(rows):
-            for c in range(first, last):
-                value = out + (r * out_row + c) * item
+            for c in range(columns):
+                value = out + (r * out_row + start + c * step) * item
                 d = (<float *>value)[0] if item == 4 else (<double *>value)[0]
                 finite = finite and d - d == 0
         for r in range(0 if finite else rows):
-            for c in range(first, last):  # a row of a tile may be wider than a vector
+            for c in range(columns):
                 plan.kernels.pixel_tile[0][1](
-                    panel + (<Py_ssize_t>r * plan.axis[2].slots + c) * item, plan.channel_stride, plan.tap,
-                    plan.taps, plan.channels, plan.taps, weights, bias, out + (r * out_row + c) * item, 0, 1)
-        first = last
+                    panel + (<Py_ssize_t>r * plan.axis[1].step * plan.axis[2].slots + slot + c * step) * item,
+                    plan.channel_stride, plan.tap, plan.taps, plan.channels, plan.taps, weights, bias,
+                    out + (r * out_row + start + c * step) * item, 0, 1)
 
 
 cdef inline void transform_inputs(const Plan *plan, const Call *call, int image, int group, int rows, int columns,
@@ -79,7 +80,8 @@ cdef inline void transform_inputs(const Plan *plan, const Call *call, int image,
         fill_panel(plan, call, image, group * plan.channels + first, channels, n_runs, workspace)
         for d in range(depth):
             plan.winograd.input(workspace + d * plan.plane * item, plan.channel_stride, channels, plan.axis[2].slots,
-                                rows, columns, workspace + plan.scratch_at, transformed, plan.transformed_stride)
+                                rows, plan.axis[1].step, columns, plan.axis[2].step, workspace + plan.scratch_at,
+                                transformed, plan.transformed_stride)
             transformed += plan.lane_group * item
         first += lanes
 
@@ -102,7 +104,8 @@ cdef inline void winograd_block(const Plan *plan, const Call *call, int image, i
                                 const int *size, int block_from, int block_to, int n_runs,
                                 char *workspace) noexcept nogil:
     cdef int item = plan.itemsize, m = plan.tile, width = plan.width[0]
-    cdef int tile_rows = <int>ceil_div(size[1], m), columns = <int>ceil_div(size[2], m), tiles = tile_rows * columns
+    cdef int tile_rows = size[1], columns = size[2], tiles = tile_rows * columns, row, row_step = plan.axis[1].dilation
+    cdef int column = tile_start(&plan.axis[2], first[2]), pixels = min(m * columns, plan.axis[2].out - column)
     cdef int images = plan.batch - image if plan.batch - image < plan.images else plan.images
     cdef int block, count, n, h, k, d, rows, filter, gathered = -1
     cdef Py_ssize_t out_channel, out_row
@@ -124,28 +127,30 @@ cdef inline void winograd_block(const Plan *plan, const Call *call, int image, i
         bias = call.bias + (<Py_ssize_t>group * plan.group_bias + plan.first[block]) * item
         for n in range(images):
             for h in range(tile_rows):
-                rows = size[1] - m * h if size[1] - m * h < m else m
+                row = tile_start(&plan.axis[1], first[1] + h)
+                rows = min(m, (plan.axis[1].out - row + row_step - 1) // row_step)
                 y = (call.y + (image + n) * call.y_stride[0] + filter * call.y_stride[1] + first[0] * call.y_stride[2]
-                     + (first[1] + m * h) * call.y_stride[3] + first[2] * call.y_stride[4])
-                out, out_channel, out_row = y, call.y_stride[1] // item, call.y_stride[3] // item
+                     + row * call.y_stride[3] + column * call.y_stride[4])
+                out, out_channel, out_row = y, call.y_stride[1] // item, row_step * call.y_stride[3] // item
                 if not plan.direct:
-                    out, out_channel, out_row = workspace + plan.scratch_at, m * size[2], size[2]
+                    out, out_channel, out_row = workspace + plan.scratch_at, m * pixels, pixels
                 if plan.winograd.output(products + (n * tiles + h * columns) * <Py_ssize_t>width * item,
                                         plan.product_stride, columns, bias, out, out_channel, out_row, count, rows,
-                                        size[2]):
+                                        pixels, plan.axis[2].dilation):
                     if gathered != n:
                         gathered = n
                         fill_panel(plan, call, image + n, group * plan.channels, plan.channels, n_runs, workspace)
                     for k in range(count):
-                        repair(plan, call, filter + k, workspace + <Py_ssize_t>m * h * plan.axis[2].slots * item,
-                               bias + k * item, out + k * out_channel * item, out_row, rows, size[2])
+                        repair(plan, call, filter + k,
+                               workspace + <Py_ssize_t>tile_slot(&plan.axis[1], h) * plan.axis[2].slots * item,
+                               bias + k * item, out + k * out_channel * item, out_row, rows, columns, pixels)
                 if call.fill_sums == NULL and plan.direct:
                     continue
                 for k in range(count):
                     for d in range(rows):
                         if call.fill_sums != NULL:
-                            add_fill(plan, call, filter + k, first[0], first[1] + m * h + d, first[2],
-                                     out + (k * out_channel + d * out_row) * item, size[2])
+                            add_fill(plan, call, filter + k, first[0], row + d * row_step, column,
+                                     out + (k * out_channel + d * out_row) * item, pixels)
                         if not plan.direct:
-                            plan.store_row(y + k * call.y_stride[1] + d * call.y_stride[3], call.y_stride[4],
-                                           out + (k * out_channel + d * out_row) * item, size[2])
+                            plan.store_row(y + k * call.y_stride[1] + d * row_step * call.y_stride[3], call.y_stride[4],
+                                           out + (k * out_channel + d * out_row) * item, pixels)

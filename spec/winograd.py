@@ -27,6 +27,7 @@ SOURCE = "A. Lavin, S. Gray, arXiv 1509.09308, 2015; S. Winograd, 1980; A. Toom,
 # Which points the kernels use.  ±3/4, ±3/2 make a smaller error than ±1, ±2, see `growth`.
 POINTS: dict[tuple[int, int], tuple[Any, ...]] = {
     (2, 3): (0, 1, -1, oo),
+    (3, 2): (0, 1, -1, oo),
     (4, 3): (0, Rational(3, 4), -Rational(3, 4), Rational(3, 2), -Rational(3, 2), oo),
 }
 
@@ -118,4 +119,4 @@ def winograd(m: int, r: int) -> Theorem:
     return theorem(f"Winograd F({m}, {r})", SOURCE)(derive)
 
 
-f23, f43 = winograd(2, 3), winograd(4, 3)
+f23, f32, f43 = winograd(2, 3), winograd(3, 2), winograd(4, 3)

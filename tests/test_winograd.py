@@ -13,8 +13,9 @@ from implicitpad._geometry import Axis
 C, K, N = 32, 61, 23  # odd sizes: the last tile of a row and of a column is half outside
 
 
-def layout(channels, filters, size, groups=1, storage="float32", fast=False):
-    axes = (Axis(1, 1, 1, 1, 0, 0, "constant"), *[Axis(size, 3, 1, 1, 1, 1, "constant")] * 2)
+def layout(channels, filters, size, groups=1, storage="float32", fast=False, dilation=1):
+    plane = Axis(size, 3, 1, dilation, dilation, dilation, "constant")
+    axes = (Axis(1, 1, 1, 1, 0, 0, "constant"), plane, plane)
     kinds = (storage, storage, storage, True, fast, False, 1)
     return _conv_cpu.ConvPlan(axes, 1, channels, filters, groups, *kinds).layout
 
@@ -109,6 +110,57 @@ def test_depth_taps_are_more_channels(instruction_set, threads):
     )
     assert_identical(got, ip.conv3d(wide, w, stride=(2, 1, 1)))
     np.testing.assert_allclose(got[0], np.moveaxis(want, 0, 1), atol=1e-6 * abs(want).max())
+
+
+DILATIONS = [(2, 2), (3, 3), (12, 12), (4, 1), (5, 7)]
+
+
+def dilated(dilation, size=(33, 50), seed=4):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2, 2 * C, *size)).astype(np.float32)
+    w = (rng.standard_normal((64, 2 * C, 3, 3)) / 24).astype(np.float32)
+    wide = np.pad(x, ((0, 0), (0, 0), *[(d, d) for d in dilation]), constant_values=0.5)
+    rows, columns = (range(0, 3 * d, d) for d in dilation)
+    want = sum(
+        np.einsum("ncyx,kc->nkyx", wide[:, :, r : r + size[0], c : c + size[1]], w[:, :, i, j])
+        for i, r in enumerate(rows)
+        for j, c in enumerate(columns)
+    )
+    return x, w, wide, want.astype(np.float64)
+
+
+def test_dilated_layers_run_so_too(instruction_set):
+    for dilation in (2, 3, 4):
+        assert layout(2 * C, 64, 56, dilation=dilation) == "winograd"
+        assert layout(2 * C, 64, 56, dilation=dilation, fast=True) == "winograd4"
+    assert layout(2 * C, 64, 56, dilation=25) != "winograd"  # beyond what a line of tiles holds
+
+
+@pytest.mark.parametrize("dilation", DILATIONS)
+def test_a_dilated_layer_is_interleaved_ordinary_ones(instruction_set, threads, dilation):
+    x, w, wide, want = dilated(dilation)
+    options = {"dilation": dilation, "fill_value": 0.5, "padding": dilation}
+    got = ip.conv2d(x, w, **options)
+    assert_identical(got, ip.conv2d(wide, w, dilation=dilation))
+    assert abs(got - want).max() <= 2e-6 * abs(want).max()
+    fast = ip.conv2d(x, w, precision="fast", **options)
+    assert abs(fast - want).max() <= 4e-6 * abs(want).max()
+    host = np.zeros((*want.shape[:3], 2 * want.shape[3]), np.float32)
+    assert_identical(ip.conv2d(x, w, out=host[..., ::2], **options), got)
+
+
+@pytest.mark.parametrize("precision", ["default", "fast"])
+@pytest.mark.parametrize("dilation", DILATIONS)
+def test_dilated_tiles_keep_a_bad_pixel_local(instruction_set, precision, dilation):
+    x, w, _, want = dilated(dilation)
+    options = {"dilation": dilation, "fill_value": 0.5, "padding": dilation}
+    x[1, 3, 20, 30] = np.nan
+    got = ip.conv2d(x, w, precision=precision, **options)
+    seen = np.zeros(want.shape, bool)
+    rows, columns = (slice(p - d, p + d + 1, d) for p, d in zip((20, 30), dilation, strict=True))
+    seen[1, :, rows, columns] = True
+    np.testing.assert_array_equal(np.isnan(got), seen)
+    assert abs(got - want)[~seen].max() <= 4e-6 * abs(want).max()
 
 
 def test_strided_and_narrow_outputs(instruction_set):

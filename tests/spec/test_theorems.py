@@ -84,6 +84,7 @@ def test_receptive_field_of_two_layers():
 
 def test_error_growth_of_the_points_in_use():
     assert growth(2, 3) == 8
+    assert growth(3, 2) == 6
     assert float(growth(4, 3)) == pytest.approx(27.4, abs=0.05)
     assert growth(4, 3, (0, 1, -1, 2, -2, oo)) == 48
 
