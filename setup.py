@@ -30,6 +30,7 @@ EXTENSIONS = {
     "_transpose_cpu": ["transpose_cpu.pyx"],
     "_columns_cpu": ["columns_cpu.pyx"],
     "_gradient_cpu": ["gradient_cpu.pyx"],
+    "_gradient_planes_cpu": ["gradient_planes_cpu.pyx"],
     "_pool_gradient_cpu": [
         "pool_gradient_cpu.pyx",
         "kernels_gradient_avx512.c",

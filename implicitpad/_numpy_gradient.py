@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _conv_cpu, _fold_cpu, _gradient_cpu, _threads
+from . import _conv_cpu, _fold_cpu, _gradient_cpu, _gradient_planes_cpu, _threads
 from ._geometry_transpose import TransposeAxis, TransposeGeometry
 from ._numpy import as_five, merge_rows, raw, untouched, whole
 from ._numpy_transpose import conv_transpose
@@ -198,23 +198,57 @@ def windows_seeing(axis: Axis) -> tuple[int, int]:
     return min(a for a, _ in ranges), max(b for _, b in ranges)
 
 
+@functools.lru_cache(maxsize=64)
+def _seeing(axes: tuple[Axis, ...]) -> tuple[tuple[Axis, ...], tuple[slice, ...] | None]:
+    """Three axes of the windows that see the input; which these are in dy, unless all do."""
+    seen = [whole(1)] * (3 - len(axes))
+    windows = [slice(None)] * (5 - len(axes))
+    for axis in axes:
+        low, high = windows_seeing(axis)
+        before = axis.before - low * axis.stride
+        after = (high - low - 1) * axis.stride + axis.extent - before - axis.size
+        windows.append(slice(low, high))
+        seen.append(dataclasses.replace(axis, before=before, after=after))
+    all_see = all(new.out == old.out for new, old in zip(seen[3 - len(axes) :], axes, strict=True))
+    return tuple(seen), None if all_see else tuple(windows)
+
+
+@functools.lru_cache(maxsize=64)
+def _planes(
+    axes: tuple[Axis, ...],
+    batch: int,
+    in_channels: int,
+    out_channels: int,
+    dtype: np.dtype[Any],
+    instruction_set: str,
+    threads: int,
+) -> Any:
+    """The compiled plan of one filter a channel, or a few; see `PlaneGradient`."""
+    return _gradient_planes_cpu.PlaneGradient(
+        axes,
+        batch,
+        in_channels,
+        out_channels,
+        in_channels,
+        _conv_cpu.kernels(),
+        _conv_cpu.codes(dtype.name, dtype.name),
+        threads,
+    )
+
+
 def _grad_weight(
     geometry: ConvGeometry, grad: Array, input: Array, sums: Callable[[], _BoxSums]
 ) -> Array:
     """Windows that see the input, by tiles; the others add fill times their sum to every tap."""
     x, dy = as_five(input, geometry.batched), as_five(grad, geometry.batched)
-    axes: list[Axis] = [whole(1)] * (3 - len(geometry.axes))
-    for axis in geometry.axes:
-        at, (low, high) = len(axes), windows_seeing(axis)
-        dy = dy[(slice(None),) * (2 + at) + (slice(low, high),)]
-        before = axis.before - low * axis.stride
-        after = (high - low - 1) * axis.stride + axis.extent - before - axis.size
-        axes.append(dataclasses.replace(axis, before=before, after=after))
+    axes, seeing = _seeing(geometry.axes)
+    if seeing is not None:
+        dy = dy[seeing]
     # Where nothing is windowed, the operands are alike: the one with fewer channels is packed.
     exchanged = geometry.in_channels <= geometry.out_channels and all(map(untouched, axes))
     if all(map(untouched, axes[1:])) and (merged := merge_rows(x, dy)):
         x, dy = merged
-        axes = [axes[0], whole(1), whole(x.shape[4])]
+        axes = (axes[0], whole(1), whole(x.shape[4]))
     shape = (geometry.out_channels, geometry.in_channels // geometry.groups)
     taps = int(np.prod([axis.kernel for axis in axes]))
     fill = geometry.fill.astype(geometry.compute)
@@ -224,8 +258,15 @@ def _grad_weight(
         """The gradient, and whether rows of it that are not finite may be wrong."""
         gradient = np.zeros((*shape, taps), geometry.compute)
         corrected = suspect = False
-        if dy.size:
-            channels = (geometry.in_channels, geometry.out_channels)
+        channels = (geometry.in_channels, geometry.out_channels)
+        threads = _threads.get_num_threads()
+        planes = None
+        if dy.size and dy.strides[4] == dy.itemsize and channels[0] == geometry.groups:
+            chosen = (_conv_cpu.get_instruction_set(), threads)
+            planes = _planes(axes, geometry.batch, *channels, geometry.dtype, *chosen)
+        if planes is not None and planes.suits:
+            planes.run(x, dy, fill, gradient)
+        elif dy.size:
             plan = _gradient_cpu.WeightGradient(
                 axes,
                 geometry.batch,
@@ -236,7 +277,7 @@ def _grad_weight(
                 exchanged,
                 finite,
                 geometry.precision == "fast",
-                _threads.get_num_threads(),
+                threads,
             )
             operands = (raw(dy), raw(x)) if exchanged else (raw(x), raw(dy))
             suspect, corrected = plan.run(*operands, fill, gradient), plan.corrected

@@ -19,6 +19,12 @@
 #else
 #define IN_REGISTER(v) (void)(v)
 #endif
+/* Loads stay on their side of it: moved ahead in long unrolled sums, they would want more registers than there are. */
+#if defined(__GNUC__)
+#define LOADS_IN_ORDER __asm__ volatile("" ::: "memory")
+#else
+#define LOADS_IN_ORDER (void)0
+#endif
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)

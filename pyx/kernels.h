@@ -157,7 +157,7 @@ typedef struct {
 } gradient_kernels;
 
 /* A strip of one plane, documented in planes.h. */
-enum { PLANE_ROLLING = 5, PLANE_TALL_ROWS = 6, PLANE_AHEAD = 1024 /* bytes to prefetch ahead */ };
+enum { PLANE_ROLLING = 7, PLANE_TALL_ROWS = 6, PLANE_AHEAD = 1024 /* bytes to prefetch ahead */ };
 #define NO_ROW PTRDIFF_MIN
 typedef struct {
     const char *x;         /* column 0 of the strip, at row offset 0 */
@@ -174,12 +174,30 @@ typedef struct {
     int stream;   /* store past the caches: y and y_row are aligned to vectors, all of which are full */
 } plane_strip;
 typedef void plane_function(const plane_strip *strip);
+
+/* One strip's products for a weight gradient, documented in plane_gradient.h. */
+enum { PLANE_COLUMNS = 7 };
 typedef struct {
-    int masks;                                           /* are there masked functions? */
-    int vectors[PLANE_ROLLING + 1];                      /* of a wide strip, by kernel rows; 0: tall */
-    plane_function *rolling[PLANE_ROLLING + 1][3][3][2]; /* [kernel rows][stride][kind][masked] */
-    plane_function *tall[2];                             /* [kind], n <= PLANE_TALL_ROWS */
-    void (*fence)(void);                                 /* after streaming */
+    const char *x;         /* column 0 of the strip, at row offset 0 */
+    const ptrdiff_t *rows; /* bytes from x, or NO_ROW; every rows_step-th */
+    const void *fill_row;  /* fills, as many as a row of the strip reads */
+    const char *dy;
+    void *sums;                          /* [height][width][lanes] */
+    ptrdiff_t x_ahead, dy_ahead;         /* bytes to the rows of the next band, to prefetch */
+    ptrdiff_t dy_row, x_image, dy_image; /* bytes */
+    int rows_step, width, dilation;
+    int images, n, count; /* images; of the strip, rows and columns */
+    int from, to;         /* columns inside the image; the others are the fill */
+} plane_products;
+typedef void plane_products_function(const plane_products *products);
+typedef struct {
+    int masks;                      /* are there masked functions? */
+    int vectors[PLANE_ROLLING + 1]; /* of a wide strip, by kernel rows, 0 where they are tall; [0]: tall */
+    plane_function *rolling[PLANE_ROLLING + 1][3][3][2];        /* [kernel rows][stride][kind][masked] */
+    plane_function *tall[2];                                    /* [kind], n <= PLANE_TALL_ROWS */
+    plane_products_function *products[PLANE_ROLLING + 1][3][2]; /* [kernel rows][stride][masked] */
+    void (*add_lanes)(void *sums, int taps, double *total);
+    void (*fence)(void); /* after streaming */
 } plane_kernels;
 
 /* Large filters, documented in fourier.h. Elements; every tile, spectrum and strip is two elements a value. */

@@ -5,6 +5,7 @@ from libc.stdint cimport int32_t
 
 cdef extern from "kernels.h" nogil:
     enum:
+        PARTIAL_TERMS
         MAX_TILE_PIXELS
         MAX_PIXEL_VECTORS
         CHANNEL_VECTORS
@@ -105,11 +106,25 @@ cdef extern from "kernels.h" nogil:
         int to
         int stream
     ctypedef void plane_function(const plane_strip *strip) noexcept
+    ctypedef struct plane_products:
+        const char *x
+        const Py_ssize_t *rows
+        const void *fill_row
+        const char *dy
+        void *sums
+        Py_ssize_t x_ahead, dy_ahead, dy_row, x_image, dy_image
+        int rows_step, width, dilation
+        int images, n, count
+        int from_ "from"
+        int to
+    ctypedef void plane_products_function(const plane_products *products) noexcept
     ctypedef struct plane_kernels:
         int masks
-        int vectors[6]
-        plane_function *rolling[6][3][3][2]
+        int vectors[8]
+        plane_function *rolling[8][3][3][2]
         plane_function *tall[2]
+        plane_products_function *products[8][3][2]
+        void (*add_lanes)(void *sums, int taps, double *total) noexcept nogil
         void (*fence)() noexcept nogil
 
     enum:

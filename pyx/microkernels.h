@@ -253,6 +253,9 @@ EACH_PRODUCT_TILE(PRODUCT_TILE)
 #undef WINOGRAD_ROWS
 #undef WINOGRAD_TILE
 #include "fourier.h"
+#include "plane_loads.h"
+
+#include "plane_gradient.h"
 #include "planes.h"
 #include "winograd_phases.h"
 #define PRODUCT_ENTRY(pixels) .product_tile[pixels] = NAME(product_tile_##pixels),

@@ -41,7 +41,7 @@ cdef inline bint choose_planes(Plan *plan):
     if down.kernel == 1:
         plan.phases, plan.row_stride, plan.row_step = 1, across.stride, 0
         # one tap: the list holds every output's row at its multiple of the stride
-    plan.tall = down.kernel > PLANE_ROLLING
+    plan.tall = down.kernel > PLANE_ROLLING or plan.kernels.planes.vectors[down.kernel] == 0
     if (across.stride > (1 if plan.tall else 2) or plan.row_stride != across.stride
             or plan.axis[0].kernel * across.kernel > MAX_ROW_TERMS
             or (across.kernel - 1) * across.dilation > MAX_REACH):

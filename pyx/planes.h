@@ -5,7 +5,7 @@
  * dilation and boundary of the rows are already resolved; NO_ROW is a row of the padding. Columns outside
  * [from, to) are the fill: a masked load leaves it in their lanes.
  *
- *   rolling   kernels of up to PLANE_ROLLING rows: each input row is loaded once and added to all the
+ *   rolling   kernels of few rows: each input row is loaded once and added to all the
  *             output rows that see it, whose accumulators move on by one
  *   tall      more rows: PLANE_TALL_ROWS output rows at a time, each input row added to all that see it
  *
@@ -19,81 +19,9 @@
 #define TALL_VECTORS 2
 #endif
 
-/* The columns of a vector's lanes, counted from the first column inside the image and from the first past it. */
-#if defined(__AVX512F__) && LANES > 1
-#define PLANE_MASKS 1
-typedef struct {
-    __m512i first, past;
-} NAME(edges);
-INLINE NAME(edges) NAME(edges_of)(const plane_strip *s) {
-#if ELEMENT_SIZE == 4
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    return (NAME(edges)){_mm512_sub_epi32(lane, _mm512_set1_epi32(s->from)),
-                         _mm512_sub_epi32(lane, _mm512_set1_epi32(s->to))};
-#else
-    const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
-    return (NAME(edges)){_mm512_sub_epi64(lane, _mm512_set1_epi64(s->from)),
-                         _mm512_sub_epi64(lane, _mm512_set1_epi64(s->to))};
-#endif
-}
-/* p[0] ..., which lie in columns `at` ...; the fill for those outside the image, of which nothing is read. */
-INLINE vector NAME(load_inside)(const ELEMENT *p, int at, NAME(edges) edges, vector fill) {
-#if ELEMENT_SIZE == 4
-    const __m512i start = _mm512_set1_epi32(-at);
-    const __mmask16 inside = _mm512_cmpge_epi32_mask(edges.first, start);
-    return (vector)_mm512_mask_loadu_ps((__m512)fill, _mm512_mask_cmplt_epi32_mask(inside, edges.past, start), p);
-#else
-    const __m512i start = _mm512_set1_epi64(-at);
-    const __mmask8 inside = _mm512_cmpge_epi64_mask(edges.first, start);
-    return (vector)_mm512_mask_loadu_pd((__m512d)fill, _mm512_mask_cmplt_epi64_mask(inside, edges.past, start), p);
-#endif
-}
-#else
-#define PLANE_MASKS 0
-typedef int NAME(edges);
-INLINE NAME(edges) NAME(edges_of)(const plane_strip *s) { return s->from; }
-INLINE vector NAME(load_inside)(const ELEMENT *p, int at, NAME(edges) edges, vector fill) {
-    (void)at, (void)edges, (void)fill;
-    return vload(p);
-}
-#endif
-
-/* Past the caches, for outputs that outgrow them; `p` is aligned to a vector. */
-INLINE void NAME(stream)(ELEMENT *p, vector v) {
-#if defined(__AVX512F__) && LANES > 1
-    _mm512_stream_si512((void *)p, (__m512i)v);
-#elif defined(__AVX2__) && LANES > 1
-    _mm256_stream_si256((void *)p, (__m256i)v);
-#else
-    vstore(p, v);
-#endif
-}
-
-static void NAME(fence)(void) {
-#if defined(__AVX2__)
-    _mm_sfence();
-#endif
-}
-
-/* What the tap at column `at` sees: every `stride`-th element, for the vector of outputs that starts `on` further. */
-INLINE vector NAME(tap)(const int stride, const int masked, const ELEMENT *row, int at, int on, const int odd,
-                        NAME(edges) edges, vector fill) {
-    row += at;
-    at += on;
-    vector a = masked ? NAME(load_inside)(row, at, edges, fill) : vload(row);
-    if (stride == 1) {
-        IN_REGISTER(a);
-        return a;
-    }
-    row += LANES;
-    vector b = masked ? NAME(load_inside)(row, at + LANES, edges, fill) : vload(row);
-    deinterleave(&a, &b);
-    return odd ? b : a;
-}
-
 /* `pair`: the two vectors are of two planes, x_plane and so on apart, with a filter each: narrow planes keep the
  * multiply-adds waiting for one another. `fixed`: columns of the kernel, next to each other, depth 1; 0: any
- * number, any dilation. */
+ * number, any dilation. `masked`: the strip's first and last vectors leave the image; those between lie inside. */
 INLINE void NAME(rolling)(const int height, const int stride, const int vectors, const int pair, const int masked,
                           const int fixed, const plane_strip *strip) {
     const plane_strip local = *strip, *const s = &local; /* which the outputs do not alias */
@@ -101,7 +29,7 @@ INLINE void NAME(rolling)(const int height, const int stride, const int vectors,
     const int width = fixed ? fixed : s->width, depth = fixed ? 1 : s->depth;
     const int hold = fixed && !pair && TILE_PIXELS == 14 && height * fixed <= 9; /* weights stay in registers */
     const ptrdiff_t *rows = s->rows, y_step = pair ? s->y_plane : LANES * (ptrdiff_t)sizeof(ELEMENT);
-    const NAME(edges) edges = NAME(edges_of)(s);
+    const NAME(edges) edges = NAME(edges_of)(s->from, s->to);
     vector bias[MAX_PLANE_VECTORS], fill[MAX_PLANE_VECTORS];
     vector acc[PLANE_ROLLING][MAX_PLANE_VECTORS]; /* of the output rows in sight, youngest first */
     vector held[9];
@@ -127,7 +55,8 @@ INLINE void NAME(rolling)(const int height, const int stride, const int vectors,
     {                                                                                                                  \
         vector value[MAX_PLANE_VECTORS];                                                                               \
         UNROLL for (int v = 0; v < vectors; v++) value[v] =                                                            \
-            NAME(tap)(stride, masked, x + v * x_step, base, pair ? 0 : v * stride * LANES, odd, edges, fill[v]);       \
+            NAME(tap)(stride, masked && (pair || v == 0 || v == vectors - 1), x + v * x_step, base,                    \
+                      pair ? 0 : v * stride * LANES, odd, edges, fill[v]);                                             \
         /* short planes: output rows above and below are worth leaving out */                                          \
         UNROLL for (int i = 0; i < live;                                                                               \
                     i++) if (r + stride * i < height && (!pair || (unsigned)(row + live - 1 - i) < (unsigned)s->n)) {  \
@@ -135,6 +64,8 @@ INLINE void NAME(rolling)(const int height, const int stride, const int vectors,
             const vector w = hold ? held[at] : broadcast(weights[at]);                                                 \
             UNROLL for (int v = 0; v < vectors; v++) acc[i][v] +=                                                      \
                 (pair && v ? broadcast(weights[at + s->weights_plane]) : w) * value[v];                                \
+            if (height > 3)                                                                                            \
+                LOADS_IN_ORDER;                                                                                        \
         }                                                                                                              \
     }
             if (fixed)
@@ -162,7 +93,7 @@ INLINE void NAME(line)(const int vectors, const int masked, const plane_strip *s
     const plane_strip local = *strip, *const s = &local;
     const ELEMENT *weights = s->weights;
     const vector bias = broadcast(*(const ELEMENT *)s->bias), fill = broadcast(*(const ELEMENT *)s->fill_row);
-    const NAME(edges) edges = NAME(edges_of)(s);
+    const NAME(edges) edges = NAME(edges_of)(s->from, s->to);
     for (int row = 0; row < s->n; row++) {
         const ELEMENT *x = s->rows[row] == NO_ROW ? s->fill_row : (const void *)(s->x + s->rows[row]);
         ELEMENT *y = (void *)(s->y + row * s->y_row);
@@ -280,7 +211,14 @@ INLINE void NAME(tall)(const int vectors, const int one, const plane_strip *stri
 #define MASKED_KINDS(F, height, stride, vectors)
 #endif
 #define STRIDES(F, height, vectors) KINDS(F, height, 1, vectors) KINDS(F, height, 2, vectors)
+#if TILE_PIXELS == 14
+#define ROLLING_VECTORS 8, 4, 4, 2, 3, 0, 2
+#define EACH_ROLLING(F)                                                                                                \
+    STRIDES(F, 1, 8) STRIDES(F, 2, 4) STRIDES(F, 3, 4) STRIDES(F, 4, 2) STRIDES(F, 5, 3) STRIDES(F, 7, 2)
+#else
+#define ROLLING_VECTORS 8, 4, 2, 2, 2, 0, 0
 #define EACH_ROLLING(F) STRIDES(F, 1, 8) STRIDES(F, 2, 4) STRIDES(F, 3, 2) STRIDES(F, 4, 2) STRIDES(F, 5, 2)
+#endif
 EACH_ROLLING(ROLLING)
 TALL(1)
 #if TALL_VECTORS == 4
@@ -291,10 +229,12 @@ TALL(2)
 
 static const plane_kernels NAME(planes) = {
     .masks = PLANE_MASKS,
-    .vectors = {TALL_VECTORS, 8, 4, 2, 2, 2},
+    .vectors = {TALL_VECTORS, ROLLING_VECTORS},
     EACH_ROLLING(ROLLING_ENTRY).tall = {NAME(tall_1), TALL_ENTRY(TALL_VECTORS)},
+    EACH_PRODUCTS(PRODUCTS_ENTRY).add_lanes = NAME(add_lanes),
     .fence = NAME(fence),
 };
-#undef PLANE_MASKS
 #undef TALL_VECTORS
+#undef ROLLING_VECTORS
+#undef EACH_ROLLING
 #undef MASKED_KINDS

@@ -69,6 +69,7 @@ cdef inline void plane_rows(const Plan *plan, const Call *call, plane_strip *str
     cdef int most = kernels.vectors[0 if plan.tall else height]
     cdef bint masked, may_stream = (plan.stream and plan.direct and not plan.tall
                                     and strip.y_row % (lanes * item) == 0)
+    cdef bint may_mask = in_place and plan.fill_outside and kernels.masks and not plan.tall
     cdef plane_function *function
     while column < out:
         left = out - column
@@ -84,11 +85,15 @@ cdef inline void plane_rows(const Plan *plan, const Call *call, plane_strip *str
                     left = r // item
             else:
                 strip.stream = left >= vectors * lanes
-        strip.count = left if left < vectors * lanes else vectors * lanes
         start = column * across
         strip.from_, strip.to = plan.run_from - start, plan.run_to - start
         masked = pair or strip.from_ > 0 or strip.to < reach(plan, vectors)
-        if in_place and (not masked or plan.fill_outside and kernels.masks and not plan.tall):
+        if kind == 1 and masked and may_mask and (strip.from_ > across * lanes or strip.to < reach(plan, vectors - 1)):
+            kind, vectors = 0, 1    # the vectors between the first and the last leave the image, too
+            masked = strip.from_ > 0 or strip.to < reach(plan, vectors)
+            strip.stream = strip.stream and left >= lanes
+        strip.count = left if left < vectors * lanes else vectors * lanes
+        if in_place and not masked or may_mask:
             strip.x = x + <Py_ssize_t>(plan.run_source - strip.from_) * item
             strip.rows = rows
         else:
