@@ -9,12 +9,13 @@
 
 template <class T, class Acc, int COLS, int KERNEL>
 __global__ void __launch_bounds__(256, 2)
-    conv_channels_last(const T *__restrict__ x_ncq,     // IN
-                       const T *__restrict__ w_kco,     // IN  packed
-                       const Acc *__restrict__ bias_o,  // IN
-                       const T *__restrict__ fill_c,    // IN  read if fill_per_channel
-                       const int32 *__restrict__ table, // IN
-                       T *__restrict__ y_noq,           // OUT
+    conv_channels_last(const T *__restrict__ x_ncq,        // IN
+                       const T *__restrict__ w_kco,        // IN  packed
+                       const Acc *__restrict__ bias_o,     // IN
+                       const T *__restrict__ fill_c,       // IN  read if fill_per_channel
+                       const int32 *__restrict__ table,    // IN
+                       const T *__restrict__ residual_noq, // IN  or NULL
+                       T *__restrict__ y_noq,              // OUT
                        const __grid_constant__ ConvParams p) {
     const int32 strips_w = (p.out[2] + COLS - 1) / COLS;
     const int64 strip = static_cast<int64>(blockIdx.x) * 8 + threadIdx.y;
@@ -80,6 +81,6 @@ __global__ void __launch_bounds__(256, 2)
         for (int j = 0; j < COLS; ++j)
             if (j < columns)
                 y_noq[n * p.y_batch + o * p.y_channel + output_offset(p, {{d0, h0, w0 + j}})] =
-                    Narrow<T>::from(p.has_bias ? sum[j] + bias_o[o] : sum[j]);
+                    Narrow<T>::from(finished(p, sum[j], bias_o, residual_noq, n, o, {{d0, h0, w0 + j}}));
     }
 }

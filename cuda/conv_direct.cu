@@ -13,7 +13,8 @@ __global__ void __launch_bounds__(256, 4) conv_direct(const X *__restrict__ x_nc
                                                       const Acc *__restrict__ bias_o,  // IN
                                                       const X *__restrict__ fill_c,    // IN  read if fill_per_channel
                                                       const int32 *__restrict__ table, // IN
-                                                      Y *__restrict__ y_noq,           // OUT
+                                                      const Y *__restrict__ residual_noq, // IN  or NULL
+                                                      Y *__restrict__ y_noq,              // OUT
                                                       const __grid_constant__ ConvParams p) {
     const int64 q = static_cast<int64>(blockIdx.x) * 256 + threadIdx.x;
     if (q >= static_cast<int64>(p.out[0]) * p.out[1] * p.out[2])
@@ -46,8 +47,7 @@ __global__ void __launch_bounds__(256, 4) conv_direct(const X *__restrict__ x_nc
                     }
                 }
             }
-            if (p.has_bias)
-                sum += bias_o[o];
-            y_noq[n * p.y_batch + o * p.y_channel + output_offset(p, at)] = Narrow<Y>::from(sum);
+            y_noq[n * p.y_batch + o * p.y_channel + output_offset(p, at)] =
+                Narrow<Y>::from(finished(p, sum, bias_o, residual_noq, n, o, at));
         }
 }

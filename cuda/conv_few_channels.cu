@@ -9,12 +9,13 @@
 
 template <class T, class Acc, int PIXELS, int OUTPUTS>
 __global__ void __launch_bounds__(128, 2)
-    conv_few_channels(const T *__restrict__ x_ncq,     // IN
-                      const T *__restrict__ w_kco,     // IN  packed
-                      const Acc *__restrict__ bias_o,  // IN
-                      const T *__restrict__ fill_c,    // IN  read if fill_per_channel
-                      const int32 *__restrict__ table, // IN
-                      T *__restrict__ y_noq,           // OUT
+    conv_few_channels(const T *__restrict__ x_ncq,        // IN
+                      const T *__restrict__ w_kco,        // IN  packed
+                      const Acc *__restrict__ bias_o,     // IN
+                      const T *__restrict__ fill_c,       // IN  read if fill_per_channel
+                      const int32 *__restrict__ table,    // IN
+                      const T *__restrict__ residual_noq, // IN  or NULL
+                      T *__restrict__ y_noq,              // OUT
                       const __grid_constant__ ConvParams p) {
     extern __shared__ __align__(16) unsigned char dynamic_shared[];
     Acc *w_ko = reinterpret_cast<Acc *>(dynamic_shared); // (taps x channels, OUTPUTS)
@@ -80,7 +81,7 @@ __global__ void __launch_bounds__(128, 2)
             for (int o = 0; o < OUTPUTS; ++o)
                 if (o < outputs)
                     y_o[(first_out + o) * p.y_channel] =
-                        Narrow<T>::from(p.has_bias ? sum[i][o] + bias_o[first_out + o] : sum[i][o]);
+                        Narrow<T>::from(finished(p, sum[i][o], bias_o, residual_noq, n, first_out + o, at[i]));
         }
     }
 }

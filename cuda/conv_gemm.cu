@@ -23,12 +23,13 @@ template <class T> struct alignas(16) Quad {
 
 template <class T, class Acc, int BM, int BN, int BK, int TM, int TN, bool CHANNELS_LAST, class Index>
 __global__ void __launch_bounds__((BM / TM) * (BN / TN), 2)
-    conv_gemm(const T *__restrict__ x_ncq,     // IN
-              const T *__restrict__ w_kco,     // IN  packed
-              const Acc *__restrict__ bias_o,  // IN
-              const T *__restrict__ fill_c,    // IN  read if fill_per_channel
-              const Index *__restrict__ index, // IN  tables or offsets, see above
-              T *__restrict__ y_noq,           // OUT
+    conv_gemm(const T *__restrict__ x_ncq,        // IN
+              const T *__restrict__ w_kco,        // IN  packed
+              const Acc *__restrict__ bias_o,     // IN
+              const T *__restrict__ fill_c,       // IN  read if fill_per_channel
+              const Index *__restrict__ index,    // IN  tables or offsets, see above
+              const T *__restrict__ residual_noq, // IN  or NULL
+              T *__restrict__ y_noq,              // OUT
               const __grid_constant__ ConvParams p) {
     constexpr int THREADS = (BM / TM) * (BN / TN);
     constexpr int A_LOADS = BM * BK / THREADS, B_LOADS = BN * BK / THREADS;
@@ -158,10 +159,11 @@ __global__ void __launch_bounds__((BM / TM) * (BN / TN), 2)
     }
 
     const int32 first_out = group * p.out_group;
+    const int32 here = min(rows - m0, static_cast<int64>(BM)); // one register through the loop, not four
 #pragma unroll
     for (int i = 0; i < TM; ++i) {
         const int32 row = tm + i / 4 * (BM / (TM / 4)) + i % 4;
-        if (m0 + row >= rows)
+        if (row >= here)
             continue;
         const Position q = {{row_q[row][0], row_q[row][1], row_q[row][2]}};
         T *y_o = y_noq + row_n[row] * p.y_batch + output_offset(p, q);
@@ -170,7 +172,7 @@ __global__ void __launch_bounds__((BM / TM) * (BN / TN), 2)
             const int32 o = o0 + tn + j / 4 * (BN / (TN / 4)) + j % 4;
             if (o < p.out_group)
                 y_o[(first_out + o) * p.y_channel] =
-                    Narrow<T>::from(p.has_bias ? sum[i][j] + bias_o[first_out + o] : sum[i][j]);
+                    Narrow<T>::from(finished(p, sum[i][j], bias_o, residual_noq, row_n[row], first_out + o, q));
         }
     }
 }

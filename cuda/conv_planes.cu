@@ -14,7 +14,8 @@ __global__ void __launch_bounds__(256, 2) conv_planes(const T *__restrict__ x_nc
                                                       const Acc *__restrict__ bias_o,  // IN
                                                       const T *__restrict__ fill_c,    // IN  read if fill_per_channel
                                                       const int32 *__restrict__ table, // IN
-                                                      T *__restrict__ y_noq,           // OUT
+                                                      const T *__restrict__ residual_noq, // IN  or NULL
+                                                      T *__restrict__ y_noq,              // OUT
                                                       const __grid_constant__ ConvParams p) {
     extern __shared__ __align__(16) unsigned char dynamic_shared[];
     const int32 tile_h = blockDim.y * ROWS, tile_w = blockDim.x * COLS;
@@ -104,7 +105,7 @@ __global__ void __launch_bounds__(256, 2) conv_planes(const T *__restrict__ x_nc
                     const int32 h = h0 + ty * ROWS + r, w = w0 + tx + s * blockDim.x;
                     if (h < p.out[1] && w < p.out[2])
                         y_noq[n * p.y_batch + o * p.y_channel + output_offset(p, {{d0, h, w}})] =
-                            Narrow<T>::from(p.has_bias ? sum[r][s] + bias_o[o] : sum[r][s]);
+                            Narrow<T>::from(finished(p, sum[r][s], bias_o, residual_noq, n, o, {{d0, h, w}}));
                 }
         }
 }

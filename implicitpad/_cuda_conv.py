@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ._activation import NOTHING, Activation
 from ._cuda_device import Device, kernel
 from ._cuda_families import Launch, choose
 from ._cuda_params import CONV, PACK, element_strides, structure, three
@@ -24,7 +25,7 @@ PLANS = 64  # kept by one set of packed weights; the oldest goes first
 
 @dataclass(eq=False)
 class PackedConv:
-    """Weights and bias in the layout of the kernels, and the plans made for them.
+    """Weights and bias in the layout of the kernels, an activation, and the plans made for them.
 
     ``weight`` is (kernel elements, channels of a group, output channels rounded up to four).
     """
@@ -32,6 +33,7 @@ class PackedConv:
     device: Device
     weight: Any
     bias: Any
+    activation: Activation | None = None
     plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict)
 
 
@@ -45,20 +47,28 @@ class Plan:
     index: Any
     params: np.ndarray
 
-    def __call__(self, x: Any, packed: PackedConv, y: Any, fill: Any) -> None:
+    def __call__(self, x: Any, packed: PackedConv, y: Any, fill: Any, residual: Any) -> None:
         bias = NULL if packed.bias is None else packed.bias
         fill = fill if self.fill is None else self.fill
-        arguments = (x, packed.weight, bias, fill, self.index, y, self.params)
+        residual = NULL if residual is None else residual
+        arguments = (x, packed.weight, bias, fill, self.index, residual, y, self.params)
         launch = self.launch
         self.kernel(launch.grid, launch.block, arguments, shared_mem=launch.shared)
 
 
-def pack(device: Device, weight: Any, bias: Any, compute: np.dtype) -> PackedConv:
+def pack(
+    device: Device,
+    weight: Any,
+    bias: Any,
+    compute: np.dtype,
+    activation: Activation | None = None,
+) -> PackedConv:
     """Bring weights of shape (O, I, *kernel), and a bias of shape (O,), into kernel layout."""
     return PackedConv(
         device,
         _packed(device, weight, weight.dtype),
         None if bias is None else _packed(device, bias, compute),
+        activation,
     )
 
 
@@ -117,7 +127,13 @@ def fill_array(device: Device, fill: Any) -> Any:
 
 
 def plan(
-    device: Device, geometry: Any, x: Any, packed: PackedConv, y: Any, family: str | None = None
+    device: Device,
+    geometry: Any,
+    x: Any,
+    packed: PackedConv,
+    y: Any,
+    family: str | None = None,
+    residual: Any = None,
 ) -> Plan:
     """The plan for arrays of these strides; made at the first request, then kept with the weights.
 
@@ -126,13 +142,16 @@ def plan(
     fill = geometry.fill
     scalar, host = fill.ndim == 0, isinstance(fill, np.ndarray)
     key = (geometry.axes, geometry.batch, fill.tobytes() if host else None, scalar, x.strides,
-           y.strides, family)  # fmt: skip
+           y.strides, None if residual is None else residual.strides, family)  # fmt: skip
     found = packed.plans.get(key)
     if found is None:
         if len(packed.plans) >= PLANS:
             del packed.plans[next(iter(packed.plans))]
         x_batch, x_channel, x_axis = element_strides(x, geometry.batched)
         y_batch, y_channel, y_axis = element_strides(y, geometry.batched)
+        addend = y if residual is None else residual
+        r_batch, r_channel, r_axis = element_strides(addend, geometry.batched)
+        slope, low, high = (packed.activation or NOTHING).limits(geometry.compute)
         axes = geometry.axes
         params = structure(
             CONV,
@@ -142,7 +161,13 @@ def plan(
             y_batch=y_batch,
             y_channel=y_channel,
             y_axis=y_axis,
+            r_batch=r_batch,
+            r_channel=r_channel,
+            r_axis=r_axis,
             fill=fill_bits(fill),
+            slope=fill_bits(slope),
+            low=fill_bits(low),
+            high=fill_bits(high),
             batch=geometry.batch,
             out_channels=geometry.out_channels,
             groups=geometry.groups,
@@ -156,6 +181,7 @@ def plan(
             table=firsts(axes),
             fill_per_channel=not scalar,
             has_bias=packed.bias is not None,
+            finishes=residual is not None or packed.activation is not None,
         )
         launch = choose(geometry, params[0], family)
         if launch.offsets:
@@ -191,9 +217,11 @@ def conv(
     packed: PackedConv,
     out: Any = None,
     family: str | None = None,
+    residual: Any = None,
 ) -> Any:
     """Convolve: one launch, and one allocation if ``out`` is None."""
     y = empty_output(device, geometry, x) if out is None else out
     if y.size:
-        plan(device, geometry, x, packed, y, family)(x, packed, y, geometry.fill)
+        ready = plan(device, geometry, x, packed, y, family, residual)
+        ready(x, packed, y, geometry.fill, residual)
     return y

@@ -22,11 +22,12 @@ def _structure(*fields: tuple[Any, ...]) -> np.dtype:
 CONV = _structure(
     ("x_batch", I64), ("x_channel", I64), ("x_axis", I64, 3),
     ("y_batch", I64), ("y_channel", I64), ("y_axis", I64, 3),
-    ("fill", np.uint64),
+    ("r_batch", I64), ("r_channel", I64), ("r_axis", I64, 3),
+    ("fill", np.uint64), ("slope", np.uint64), ("low", np.uint64), ("high", np.uint64),
     ("batch", I32), ("out_channels", I32), ("groups", I32),
     ("in_group", I32), ("out_group", I32), ("packed_outputs", I32),
     ("kernel", I32, 3), ("stride", I32, 3), ("dilation", I32, 3), ("out", I32, 3),
-    ("table", I32, 3), ("fill_per_channel", I32), ("has_bias", I32),
+    ("table", I32, 3), ("fill_per_channel", I32), ("has_bias", I32), ("finishes", I32),
 )  # fmt: skip
 
 ADJOINT = _structure(

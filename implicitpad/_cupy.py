@@ -11,11 +11,11 @@ from ._cuda_conv import PackedConv
 from ._cuda_device import cupy_device
 
 
-def pack_conv(geometry: Any, weight: Any, bias: Any) -> PackedConv:
+def pack_conv(geometry: Any, weight: Any, bias: Any, activation: Any = None) -> PackedConv:
     """Weights in the kernels' layout, on the device they are on."""
     device = cupy_device(weight.device.id)
     with device.current():
-        return _cuda_conv.pack(device, weight, bias, geometry.compute)
+        return _cuda_conv.pack(device, weight, bias, geometry.compute, activation)
 
 
 def wait(array: Any) -> None:
@@ -23,29 +23,37 @@ def wait(array: Any) -> None:
     cupy_device(array.device.id).synchronize()
 
 
-def conv(geometry: Any, input: Any, packed: PackedConv, out: Any = None, fill: Any = None) -> Any:
+def conv(
+    geometry: Any,
+    input: Any,
+    packed: PackedConv,
+    out: Any = None,
+    fill: Any = None,
+    residual: Any = None,
+) -> Any:
     """Convolve on the device of the weights; the current stream of that device is used.
 
-    `fill`, () or (C_in,), takes the place of the geometry's.
+    `fill`, () or (C_in,), takes the place of the geometry's. `residual`, of the output's shape and
+    dtype, is added before the activation.
     """
     if fill is not None:
         geometry = replace(geometry, fill=fill)
     device = packed.device
     with device.current():
-        return _cuda_conv.conv(device, geometry, input, packed, out)
+        return _cuda_conv.conv(device, geometry, input, packed, out, residual=residual)
 
 
-def prepare(geometry: Any, input: Any, packed: PackedConv) -> Any:
+def prepare(geometry: Any, input: Any, packed: PackedConv, residual: Any = None) -> Any:
     """Compile and upload what `conv` needs, and return an output array for it.
 
-    Afterwards ``conv(geometry, input, packed, out)`` with arrays of the same strides only
-    launches, so that it may be captured in a CUDA graph.
+    Afterwards `conv` with `out` and arrays of the same strides only launches, so that it may be
+    captured in a CUDA graph.
     """
     device = packed.device
     with device.current():
         y = _cuda_conv.empty_output(device, geometry, input)
         if y.size:
-            _cuda_conv.plan(device, geometry, input, packed, y)
+            _cuda_conv.plan(device, geometry, input, packed, y, residual=residual)
         return y
 
 

@@ -365,6 +365,22 @@ def check_out(
                 )
 
 
+def check_residual(
+    function: str, residual: Any, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> None:
+    """What is added to a result must be like it."""
+    if residual.dtype != dtype:
+        raise TypeError(
+            f"{function}: residual must have the result's dtype {dtype}, got {residual.dtype}; "
+            f"convert with residual.astype({dtype.name!r})."
+        )
+    if tuple(residual.shape) != shape:
+        raise ValueError(
+            f"{function}: residual must have the result's shape {shape}, got {residual.shape}; "
+            "pass an array of that shape."
+        )
+
+
 def byte_bounds(array: Any) -> tuple[int, int]:
     """First byte of an array on either device, and one past its last."""
     low = high = array.data.ptr if is_cupy(array) else array.__array_interface__["data"][0]

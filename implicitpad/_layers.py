@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ._activation import activation_of
+from ._arguments import arithmetic
 from ._backend import as_array, backend_of
-from ._geometry import ConvGeometry, check_out, conv_geometry, layer_options
+from ._geometry import ConvGeometry, check_out, check_residual, conv_geometry, layer_options
 from .padded.array import PaddedArray
 
 _PLANS = 16  # shapes that a layer remembers
@@ -32,6 +34,7 @@ class _Conv:
         fill_value: Any = None,
         padding_mode: Any = "constant",
         precision: str | None = None,
+        activation: Any = None,
     ) -> None:
         name = type(self).__name__
         self._backend = backend_of(name, weight=weight, bias=bias, fill_value=fill_value)
@@ -49,6 +52,10 @@ class _Conv:
             padding_mode=padding_mode,
             precision=precision,
         )
+        self._activation = activation_of(
+            name, activation, arithmetic(name, "weight", weight.dtype).out
+        )
+        self._shown = tuple(activation) if isinstance(activation, list) else activation
         self._options["fill_value"] = copy.deepcopy(fill_value)
         self._weight = weight.copy()
         self._bias = bias if bias is None else bias.copy()
@@ -60,18 +67,24 @@ class _Conv:
         self._packed: Any = None
         self._lock = threading.Lock()
 
-    def __call__(self, input: Any, out: Any = None) -> Any:
-        """Convolve `input`, (N, C_in, *spatial) or (C_in, *spatial); into `out` if given."""
-        if isinstance(input, PaddedArray):
-            return self._padded(input, out)
-        input, geometry = self._resolve(input, out)
-        if out is not None:
-            name = type(self).__name__
-            check_out(name, out, geometry.out_shape, geometry.out_dtype, input=input)
-        return self._backend.conv(geometry, input, self._packed, out)
+    def __call__(self, input: Any, out: Any = None, residual: Any = None) -> Any:
+        """Convolve `input`, (N, C_in, *spatial) or (C_in, *spatial); into `out` if given.
 
-    def prepare(self, input: Any) -> Any:
-        """Plan for inputs like `input`, and return an array to pass as `out`; nothing is computed.
+        `residual`, of the shape and dtype of the result, is added before the activation. It may not
+        share memory with `out`. For a PaddedArray it is one, too, aligned as ``+`` aligns.
+        """
+        if isinstance(input, PaddedArray):
+            return self._padded(input, out, residual)
+        input, geometry = self._resolve(input, out, residual)
+        if residual is not None:
+            residual = self._addend(geometry, residual)
+        if out is not None:
+            name, read = type(self).__name__, {"input": input, "residual": residual}
+            check_out(name, out, geometry.out_shape, geometry.out_dtype, **read)
+        return self._backend.conv(geometry, input, self._packed, out, None, residual)
+
+    def prepare(self, input: Any, residual: Any = None) -> Any:
+        """Plan for arrays like these, and return an array to pass as `out`; nothing is computed.
 
         On a GPU the kernel is compiled and its tables are made, so that ``layer(input, out)`` is
         one launch, which a CUDA graph can capture.
@@ -81,36 +94,49 @@ class _Conv:
                 f"{type(self).__name__}: prepare takes an array, got a PaddedArray of shape "
                 f"{input.shape}, whose result has no array to prepare; call the layer."
             )
-        input, geometry = self._resolve(input)
-        return self._backend.prepare(geometry, input, self._packed)
+        input, geometry = self._resolve(input, None, residual)
+        if residual is not None:
+            residual = self._addend(geometry, residual)
+        return self._backend.prepare(geometry, input, self._packed, residual)
 
-    def _resolve(self, input: Any, out: Any = None) -> tuple[Any, ConvGeometry]:
-        if not type(input) is type(self._weight) is np.ndarray or out is not None:
+    def _addend(self, geometry: ConvGeometry, residual: Any) -> Any:
+        residual = as_array(type(self).__name__, "residual", residual)
+        check_residual(type(self).__name__, residual, geometry.out_shape, geometry.out_dtype)
+        return residual
+
+    def _resolve(self, input: Any, out: Any, residual: Any) -> tuple[Any, ConvGeometry]:
+        plain = type(input) is type(self._weight) is np.ndarray
+        if not plain or out is not None or residual is not None:
             name = type(self).__name__
-            backend_of(name, input=input, weight=self._weight, out=out)
+            backend_of(name, input=input, weight=self._weight, out=out, residual=residual)
             input = as_array(name, "input", input)
         key = (input.shape, input.dtype)
         plan = self._plans.get(key)
         return input, self._plan(conv_geometry, key, input) if plan is None else plan
 
-    def _padded(self, input: PaddedArray, out: Any) -> PaddedArray:
-        if not type(input.core) is type(self._weight) is np.ndarray:
-            backend_of(type(self).__name__, input=input.core, weight=self._weight)
-        key = (input.spans, input.lead, input.fill.shape, input.dtype)
+    def _padded(self, input: PaddedArray, out: Any, residual: Any) -> PaddedArray:
+        more = {} if residual is None else {"residual": residual}
+        if not type(input.core) is type(self._weight) is np.ndarray or more:
+            cores = {name: getattr(array, "core", array) for name, array in more.items()}
+            backend_of(type(self).__name__, input=input.core, weight=self._weight, **cores)
+        key: Any = (input.spans, input.lead, input.fill.shape, input.dtype)
+        if isinstance(residual, PaddedArray):
+            key = (*key, residual.spans, residual.lead, residual.fill.shape, residual.dtype)
         steps = self._plans.get(key) if out is None else None
         if steps is None:
             from .padded.windows import conv_steps
 
-            steps = self._plan(conv_steps, key, input, out)
-        return steps(input, self._backend, self._packed)
+            steps = self._plan(conv_steps, key, input, out, **more)
+        return steps(input, self._backend, self._packed, residual)
 
-    def _plan(self, resolve: Any, key: Any, input: Any, out: Any = None) -> Any:
-        name = type(self).__name__
-        plan = resolve(name, self._rank, input, self._weight, self._bias, out=out, **self._options)
+    def _plan(self, resolve: Any, key: Any, input: Any, out: Any = None, **more: Any) -> Any:
+        name, options = type(self).__name__, self._options | more
+        plan = resolve(name, self._rank, input, self._weight, self._bias, out=out, **options)
         with self._lock:
             if self._packed is None:
                 whole = plan if isinstance(plan, ConvGeometry) else plan.whole
-                self._packed = self._backend.pack_conv(whole, self._weight, self._bias)
+                pack = self._backend.pack_conv
+                self._packed = pack(whole, self._weight, self._bias, self._activation)
                 self._backend.wait(self._weight)
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
@@ -120,11 +146,13 @@ class _Conv:
         given = f"weight {self._weight.shape} {self._weight.dtype}"
         if self._bias is not None:
             given += f", bias {self._bias.shape}"
-        options = ", ".join(f"{name}={value!r}" for name, value in self._options.items())
+        shown = self._options | ({} if self._shown is None else {"activation": self._shown})
+        options = ", ".join(f"{name}={value!r}" for name, value in shown.items())
         return f"{type(self).__name__}({given}, {options})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("_weight", "_bias", "_options")}
+        kept = ("_weight", "_bias", "_options", "_activation", "_shown")
+        return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -144,6 +172,8 @@ class Conv1d(_Conv):
     bias : array, shape (C_out,), optional
     stride, padding, dilation, groups, fill_value, padding_mode, precision
         As for `conv1d`.
+    activation : None, "relu", ("leaky_relu", slope) or ("clamp", low, high)
+        Of the results, see `Conv2d`.
 
     Examples
     --------
@@ -172,12 +202,22 @@ class Conv2d(_Conv):
         Copied.
     stride, padding, dilation, groups, fill_value, padding_mode, precision
         As for `conv2d`.
+    activation : None, "relu", ("leaky_relu", slope) or ("clamp", low, high)
+        Of the results: max(z, 0); z where it is not negative and slope z elsewhere; min(max(z,
+        low), high). NaN stays NaN. Integers have no leaky one, and whole bounds.
 
     Raises
     ------
     TypeError, ValueError
         As `conv2d`: when the layer is made for what can be told from the weights, when it is called
         for what depends on the input.
+
+    Notes
+    -----
+    ``layer(x, residual=r)`` is activation(conv2d(x, ...) + r); r has the shape and dtype of the
+    result, and any strides. Both steps are made while results lie in a cache (on a GPU, in
+    registers), before they are rounded to 16 bits; other bits are those of the steps one after the
+    other. They save writing and reading results again for each.
 
     Examples
     --------
@@ -192,6 +232,12 @@ class Conv2d(_Conv):
     >>> blur
     Conv2d(weight (1, 1, 3, 3) float64, stride=(1, 1), padding='same', dilation=(1, 1), groups=1, \
 padding_mode=('reflect', 'reflect'), precision='default', fill_value=None)
+
+    The end of a block of a residual network:
+
+    >>> x = np.array([[[-3.0, 1.0]]])
+    >>> ip.Conv2d(np.full((1, 1, 1, 1), 2.0), activation="relu")(x, residual=x)
+    array([[[0., 3.]]])
     """
 
     _rank = 2
@@ -209,6 +255,8 @@ class Conv3d(_Conv):
     bias : array, shape (C_out,), optional
     stride, padding, dilation, groups, fill_value, padding_mode, precision
         As for `conv3d`.
+    activation : None, "relu", ("leaky_relu", slope) or ("clamp", low, high)
+        Of the results, see `Conv2d`.
 
     Examples
     --------

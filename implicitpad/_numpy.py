@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _conv_cpu, _threads
+from ._activation import NOTHING, Activation
 from ._geometry import Axis
 
 if TYPE_CHECKING:
@@ -62,13 +63,19 @@ class Launch:
 
 
 class PackedConv:
-    """Weights and bias of one convolution, in the layouts that the kernels have asked for so far.
+    """Weights, bias and activation of a convolution, in the layouts that kernels have asked for.
 
     Holds the weights it was given (not a copy of them), at most one packed copy for each layout,
     and a launch for each kind of call.
     """
 
-    def __init__(self, geometry: ConvGeometry, weight: Array, bias: Array | None) -> None:
+    def __init__(
+        self,
+        geometry: ConvGeometry,
+        weight: Array,
+        bias: Array | None,
+        activation: Activation | None,
+    ) -> None:
         # Bytes stay bytes until it is known what a plan computes with.
         kept = geometry.weight_dtype if geometry.weight_dtype.itemsize == 1 else geometry.compute
         self.terms = np.ascontiguousarray(weight, dtype=kept)
@@ -79,6 +86,7 @@ class PackedConv:
             self._bias = np.zeros(shape, geometry.compute)
         else:
             self._bias = np.ascontiguousarray(bias, dtype=geometry.compute)
+        self._activation = activation
         self._packed: dict[tuple[Any, ...], tuple[Any, Any]] = {}
         self.launches: dict[tuple[Any, ...], Launch] = {}
 
@@ -89,17 +97,20 @@ class PackedConv:
         input: Array,
         out: Array,
         fill: Array | None,
+        residual: Array | None,
     ) -> Launch:
         """A new one for arrays like these, kept under `key`; a fill that is given may change."""
         own = fill is None
         fill = (geometry.fill if fill is None else fill).astype(geometry.compute)
         run, sums = None, None
         if out.size:
-            x, y = as_five(input, geometry.batched), as_five(out, geometry.batched)
+            given = [a for a in (input, out, residual) if a is not None]
+            fives = [as_five(a, geometry.batched) for a in given]
             axes: tuple[Any, ...] = (whole(1),) * (3 - len(geometry.axes)) + geometry.axes
-            if all(untouched(axis) for axis in axes[1:]) and (merged := merge_rows(x, y)):
-                x, y = merged
-                axes = (axes[0], whole(1), whole(y.shape[4]))
+            if all(untouched(axis) for axis in axes[1:]) and (merged := merge_rows(*fives)):
+                fives = merged
+                axes = (axes[0], whole(1), whole(fives[0].shape[4]))
+            x, y, *addend = fives
             # Finished rows go straight to memory where they lie there as kernels produce them.
             item = geometry.compute.itemsize
             direct = (
@@ -117,7 +128,14 @@ class PackedConv:
                 plan = _numpy_separable.plan(geometry, axes, self.terms, direct)
             if plan is None:
                 plan = conv_plan(geometry, axes, direct, fast, zeros)
-            run = _conv_cpu.ConvCall(plan, self.terms, *self._buffers(plan), x.strides, y.strides)
+            limits = None
+            if residual is not None or self._activation is not None:
+                limits = (self._activation or NOTHING).limits(geometry.compute)
+            weights, bias = self._buffers(plan)
+            steps = [five.strides for five in addend]
+            run = _conv_cpu.ConvCall(
+                plan, self.terms, weights, bias, x.strides, y.strides, limits, *steps
+            )
             sums = self.fill_sums(geometry, fill) if plan.corrected else None
             if plan.interleaved:
                 fill = fill.astype(geometry.dtype)
@@ -151,9 +169,11 @@ class PackedConv:
         return packed
 
 
-def pack_conv(geometry: ConvGeometry, weight: Array, bias: Array | None) -> PackedConv:
+def pack_conv(
+    geometry: ConvGeometry, weight: Array, bias: Array | None, activation: Activation | None = None
+) -> PackedConv:
     """Prepare weights for `conv`, for any geometry with the same channels, groups and kernel."""
-    return PackedConv(geometry, weight, bias)
+    return PackedConv(geometry, weight, bias, activation)
 
 
 def wait(array: Array) -> None:
@@ -166,14 +186,18 @@ def conv(
     packed: PackedConv,
     out: Array | None = None,
     fill: Array | None = None,
+    residual: Array | None = None,
 ) -> Array:
     """Convolve `input`, into `out` if given. Workspace: a panel a thread, whatever the padding.
 
-    `fill`, () or (C_in,), takes the place of the geometry's.
+    `fill`, () or (C_in,), takes the place of the geometry's. `residual`, of the output's shape and
+    dtype, is added before the activation.
     """
-    kind = "own" if fill is None else "given"
+    kind: Any = "own" if fill is None else "given"
     if fill is not None and geometry.precision == "fast" and not np.isfinite(fill).all():
         kind = "given, not finite"
+    if residual is not None:
+        kind = (kind, residual.strides)
     # Geometries compare by identity, and the key keeps them alive.
     place = None if out is None else (out.strides, out.flags.aligned)
     threads, kernels = _threads.get_num_threads(), _conv_cpu.get_instruction_set()
@@ -182,7 +206,7 @@ def conv(
     if launch is None:
         if out is None:
             out = np.empty(geometry.out_shape, geometry.out_dtype)
-        launch = packed.launch(key, geometry, input, out, fill)
+        launch = packed.launch(key, geometry, input, out, fill, residual)
     elif out is None:
         out = np.empty(launch.shape, launch.dtype)
     if launch.run is None:
@@ -192,13 +216,16 @@ def conv(
         values = fill.astype(values.dtype, copy=False)
         sums = packed.fill_sums(geometry, values) if launch.run.plan.corrected else None
     if launch.viewed:
-        launch.run(raw(input), raw(values), sums, raw(out))
+        addend = None if residual is None else raw(residual)
+        launch.run(raw(input), raw(values), sums, raw(out), addend)
     else:
-        launch.run(input, values, sums, out)
+        launch.run(input, values, sums, out, residual)
     return out
 
 
-def prepare(geometry: ConvGeometry, input: Array, packed: PackedConv) -> Array:
+def prepare(
+    geometry: ConvGeometry, input: Array, packed: PackedConv, residual: Array | None = None
+) -> Array:
     """An output array for `conv`, which plans by itself when it is first called."""
     return np.empty(geometry.out_shape, geometry.out_dtype)
 
@@ -281,13 +308,13 @@ def untouched(axis: Axis) -> bool:
     return axis.kernel == axis.stride == 1 and axis.before == 0 and axis.out == axis.size
 
 
-def merge_rows(x: Array, y: Array) -> tuple[Array, Array] | None:
-    """H and W as one long row, where both arrays have their rows one behind the other."""
+def merge_rows(*arrays: Array) -> list[Array] | None:
+    """H and W as one long row, where all arrays have their rows one behind the other."""
     flat = []
-    for array in (x, y):
+    for array in arrays:
         if array.shape[3] > 1 and array.strides[3] != array.shape[4] * array.strides[4]:
             return None
         shape = (*array.shape[:3], 1, array.shape[3] * array.shape[4])
         strides = (*array.strides[:3], array.strides[3], array.strides[4])
         flat.append(np.lib.stride_tricks.as_strided(array, shape, strides))
-    return flat[0], flat[1]
+    return flat

@@ -90,3 +90,17 @@ def conv(geometry: ConvGeometry, input: Array, weight: Array, bias: Array | None
         if bias is not None:
             result = result + bias.astype(wide).reshape(-1, *(1,) * rank)
     return result if geometry.batched else result[0]
+
+
+def finish(sums: Array, residual: Array | None, activation: Any) -> Array:
+    """What a layer makes of its sums, in their own type: a residual added, then an activation."""
+    with np.errstate(all="ignore"):
+        z = sums if residual is None else sums + residual
+        if activation is None:
+            return z
+        name, *values = (activation,) if isinstance(activation, str) else activation
+        if name == "leaky_relu":
+            return np.where(z < 0, z * z.dtype.type(values[0]), z)
+        low, high = (0, np.inf) if name == "relu" else values
+        z = np.where(z < low, np.asarray(low).astype(z.dtype), z)
+        return np.where(z > high, np.asarray(high).astype(z.dtype), z)

@@ -57,7 +57,7 @@ STORAGE = {
     "int8": (4, I32), "uint8": (5, I32), "int16": (6, I64), "uint16": (7, I64),
     "int32": (8, I64), "uint32": (9, I64), "int64": (10, I64), "uint64": (11, I64),
 }
-OUTPUT = {"float32": 0, "float64": 1, "int32": 2, "int64": 3, "uint64": 3, "float16": 4, "bfloat16": 5}
+OUTPUT = {"float32": 0, "float64": 1, "int32": 2, "int64": 3, "float16": 4, "bfloat16": 5, "uint64": 6}
 
 cdef enum:
     ALIGNMENT = 64
@@ -135,6 +135,14 @@ cdef class Buffer:
         free(self.memory)
 
 
+cdef const void *memory_of(array) except NULL:
+    """Of an array that the caller keeps."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(array, &view, PyBUF_STRIDES)
+    PyBuffer_Release(&view)
+    return view.buf
+
+
 cdef class ConvPlan:
     """One convolution geometry, resolved for the chosen instruction set.
 
@@ -168,6 +176,7 @@ cdef class ConvPlan:
         plan.kernels = _chosen.element[<int>element]
         plan.load_row = _chosen.load_row[<int>code]
         plan.store_row = _chosen.store_row[<int>OUTPUT[out_storage]]
+        plan.finish = _chosen.finish[<int>OUTPUT[out_storage]]
         plan.itemsize = 8 if element in (F64, I64) else 4
         plan.batch, plan.groups = batch, groups
         plan.channels, plan.filters = in_channels // groups, out_channels // groups
@@ -278,13 +287,10 @@ cdef class ConvPlan:
         cdef Buffer block = Buffer(terms * max(self.blocks) * plan.itemsize if plan.tile > 1 else 0)
         cdef Buffer elements = Buffer(
             <Py_ssize_t>plan.groups * plan.filters * terms * plan.itemsize if plan.interleaved else 0)
-        cdef Py_buffer view
         cdef const char *source
-        cdef const char *start
+        cdef const char *start = <const char *>memory_of(weights)
         cdef char *target = packed.data
         cdef int group, b, rows
-        PyObject_GetBuffer(weights, &view, PyBUF_STRIDES)
-        start = <const char *>view.buf
         if plan.second != NULL:
             packed = Buffer(plan.groups * plan.filters * plan.itemsize
                             * (plan.axis[1].kernel + plan.second.axis[2].kernel + 1))
@@ -312,7 +318,6 @@ cdef class ConvPlan:
                         target += plan.positions * plan.weight_stride * plan.itemsize
                     else:
                         target += terms * plan.width[b] * plan.itemsize
-        PyBuffer_Release(&view)
         return packed
 
     def pack_bias(self, bias):
@@ -321,51 +326,51 @@ cdef class ConvPlan:
         cdef size_t size = plan.group_bias * plan.itemsize, filters = plan.filters * plan.itemsize
         cdef size_t zeros = max(self.blocks) * plan.itemsize
         cdef Buffer packed = Buffer(plan.groups * size + zeros)
-        cdef Py_buffer view
+        cdef const char *values = <const char *>memory_of(bias)
         cdef int group
         memset(packed.data, 0, plan.groups * size + zeros)
-        PyObject_GetBuffer(bias, &view, PyBUF_STRIDES)
         for group in range(plan.groups):
-            memcpy(packed.data + group * size, <const char *>view.buf + group * filters, filters)
-        PyBuffer_Release(&view)
+            memcpy(packed.data + group * size, values + group * filters, filters)
         return packed
 
 
 cdef class ConvCall:
     """A ConvPlan with its weights, for arrays that lie in memory in one way: all but the arrays themselves.
 
-    `terms`: the weights that `weights` was packed from. `x_strides`, `y_strides`: bytes from element to
-    element of (N, C, D, H, W).
+    `terms`: the weights that `weights` was packed from. `x_strides`, `y_strides`, `residual_strides`: bytes from
+    element to element of (N, C, D, H, W). `limits`: None, or slope, low and high of the activation (finish.h), of the
+    element type.
     """
     cdef readonly ConvPlan plan
     cdef Call call
     cdef Py_ssize_t tasks
-    cdef object terms, weights, bias  # kept alive
+    cdef object terms, weights, bias, limits  # kept alive
 
-    def __init__(self, ConvPlan resolved, terms, Buffer weights, Buffer bias, x_strides, y_strides):
+    def __init__(self, ConvPlan resolved, terms, Buffer weights, Buffer bias, x_strides, y_strides, limits=None,
+                 residual_strides=(0,) * 5):
         cdef Plan *plan = &resolved.plan
         cdef Call *call = &self.call
-        cdef Py_buffer view
-        self.plan, self.terms, self.weights, self.bias = resolved, terms, weights, bias
-        PyObject_GetBuffer(terms, &view, PyBUF_STRIDES)
-        call.weights, call.bias, call.terms = weights.data, bias.data, <const char *>view.buf
-        PyBuffer_Release(&view)
+        self.plan, self.terms, self.weights, self.bias, self.limits = resolved, terms, weights, bias, limits
+        call.weights, call.bias, call.terms = weights.data, bias.data, <const char *>memory_of(terms)
         call.no_bias = bias.data + plan.groups * plan.group_bias * plan.itemsize
         self.tasks = ceil_div(plan.batch, plan.images) * plan.group_tasks * plan.shares
         for a in range(3):
             self.tasks *= plan.axis[a].blocks
         for a in range(5):
             call.x_stride[a], call.y_stride[a] = x_strides[a], y_strides[a]
+            call.residual_stride[a] = residual_strides[a]
+        if limits is not None:
+            call.limits = memory_of(limits)
 
-    def __call__(self, x, fill, fill_sums, y):
-        """Convolve x into y.
+    def __call__(self, x, fill, fill_sums, y, residual=None):
+        """Convolve x into y. `residual`: as y; only with limits.
 
         `fill`: element type, or as stored if interleaved, () or (C,). `fill_sums`: None, or, for a corrected plan
         whose fill is not 0, float64 (K, taps): the fill times the weights, summed over channels.
         """
         cdef Plan *plan = &self.plan.plan
         cdef Call call = self.call
-        cdef Py_buffer x_view, y_view, fill_view, sums_view
+        cdef Py_buffer x_view, y_view, fill_view, sums_view, residual_view
         cdef Py_ssize_t tasks = self.tasks, task
         cdef Buffer workspace = Buffer(plan.threads * plan.workspace)
         PyObject_GetBuffer(x, &x_view, PyBUF_STRIDES)
@@ -373,7 +378,10 @@ cdef class ConvCall:
         PyObject_GetBuffer(fill, &fill_view, PyBUF_STRIDES)
         call.x, call.y, call.fill = <const char *>x_view.buf, <char *>y_view.buf, <const char *>fill_view.buf
         call.fill_stride = fill_view.strides[0] if fill_view.ndim else 0
-        call.fill_sums = NULL
+        call.fill_sums, call.residual = NULL, NULL
+        if residual is not None:
+            PyObject_GetBuffer(residual, &residual_view, PyBUF_STRIDES)
+            call.residual = <const char *>residual_view.buf
         if plan.corrected:
             call.fill, call.fill_stride = call.no_bias, 0
             if fill_sums is not None:
@@ -392,3 +400,5 @@ cdef class ConvCall:
         PyBuffer_Release(&fill_view)
         if call.fill_sums != NULL:
             PyBuffer_Release(&sums_view)
+        if call.residual != NULL:
+            PyBuffer_Release(&residual_view)

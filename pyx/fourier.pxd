@@ -9,6 +9,7 @@ to all of both tiles: results that are not finite are computed again directly.
 from libc.math cimport cos, pi, sin
 from libc.string cimport memset
 
+from finish cimport finish, residual_at
 from kernels cimport FOURIER_SIZE, panel_run
 from panel cimport runs_of
 from plan cimport Call, Plan
@@ -112,4 +113,7 @@ cdef inline void fourier_task(const Plan *plan, const Call *call, int image, int
             for i in range(size[1]):
                 if plan.fourier.get(values, i, part, call.bias + <Py_ssize_t>channel * item, line, size[2]):
                     finite = False
+                if call.limits != NULL:
+                    finish(plan, call, residual_at(call, image, channel, depth, first[1] + i, first[2]), 0, line, 0, 1,
+                           size[2])
                 plan.store_row(y + i * call.y_stride[3], call.y_stride[4], line, size[2])

@@ -15,6 +15,8 @@
 
 #include "rows.h"
 
+#include "finish.h"
+
 #define ELEMENT float
 #define ELEMENT_NAME f32
 #define ELEMENT_SIZE 4
@@ -65,5 +67,6 @@ static const kernel_set ROW_NAME(the, set, ISA) = {
                 &ROW_NAME(kernels, i64, ISA)},
     .load_row = LOAD_ROWS,
     .store_row = STORE_ROWS,
+    .finish = FINISHES,
     .dot = DOT,
 };

@@ -54,7 +54,7 @@ enum storage {
     STORAGES
 };
 enum element { F32, F64, I32, I64, ELEMENTS };
-enum output { OUT_F32, OUT_F64, OUT_I32, OUT_I64, OUT_FLOAT16, OUT_BFLOAT16, OUTPUTS };
+enum output { OUT_F32, OUT_F64, OUT_I32, OUT_I64, OUT_FLOAT16, OUT_BFLOAT16, OUT_U64, OUTPUTS };
 
 /* A run of consecutive panel slots: `length` slots from `slot` on read input positions
  * source, source + step, ...; source < 0 means the fill value. Runs cover a row without gaps. */
@@ -77,6 +77,12 @@ typedef void load_channels_function(void *row, const char *source, ptrdiff_t cha
 
 /* IN values: `length` elements.  OUT target, `stride` bytes apart. */
 typedef void store_row_function(char *target, ptrdiff_t stride, const void *values, ptrdiff_t length);
+
+/* Residual and activation, documented in finish.h, in place on `rows` rows of `n` elements, `pitch` bytes apart.
+ * IN residual: elements of the output's type, `residual_pitch` and `step` bytes apart, or NULL;
+ *    limits: slope, low, high */
+typedef void finish_function(void *values, ptrdiff_t pitch, int rows, ptrdiff_t n, const char *residual,
+                             ptrdiff_t residual_pitch, ptrdiff_t step, const void *limits);
 
 /* A tap of the kernel: its slot from that of the output, its index among all taps. */
 typedef struct {
@@ -248,6 +254,7 @@ typedef struct {
     const element_kernels *element[ELEMENTS];
     load_row_function *load_row[STORAGES];
     store_row_function *store_row[OUTPUTS];
+    finish_function *finish[OUTPUTS];
     const dot_kernels *dot[STORAGES]; /* by what an input holds; or NULL */
 } kernel_set;
 

@@ -25,6 +25,8 @@ cdef extern from "kernels.h" nogil:
                                          Py_ssize_t fill_stride) noexcept
     ctypedef void store_row_function(char *target, Py_ssize_t stride, const void *values,
                                      Py_ssize_t length) noexcept
+    ctypedef void finish_function(void *values, Py_ssize_t pitch, int rows, Py_ssize_t n, const char *residual,
+                                  Py_ssize_t residual_pitch, Py_ssize_t step, const void *limits) noexcept
     ctypedef struct tap:
         int32_t slot, index
 
@@ -164,7 +166,8 @@ cdef extern from "kernels.h" nogil:
         int (*usable)() noexcept
         const element_kernels *element[4]
         load_row_function *load_row[12]
-        store_row_function *store_row[6]
+        store_row_function *store_row[7]
+        finish_function *finish[7]
         const dot_kernels *dot[12]
 
     const kernel_set *implicitpad_avx512

@@ -4,8 +4,8 @@
 from libc.stdint cimport int32_t
 
 from kernels cimport (
-    dot_kernels, element_kernels, fourier_kernels, load_channels_function, load_row_function, plane_kernels,
-    store_row_function, tap, winograd_kernels)
+    dot_kernels, element_kernels, finish_function, fourier_kernels, load_channels_function, load_row_function,
+    plane_kernels, store_row_function, tap, winograd_kernels)
 from panel cimport PanelAxis
 
 
@@ -21,12 +21,16 @@ cdef struct Call:
     const double *fill_sums     # (K, taps): what the fill adds to an output for each tap that reads it
     const char *fill
     Py_ssize_t fill_stride      # bytes from one channel's fill to the next, or 0
+    const void *limits          # of the activation, or NULL: sums are stored as they are
+    const char *residual        # of the output's type and shape, or NULL; only with limits
+    Py_ssize_t residual_stride[5]
 
 
 cdef struct Plan:
     const element_kernels *kernels
     load_row_function *load_row
     store_row_function *store_row
+    finish_function *finish
     int itemsize                # of an element
     int batch, groups
     int channels, filters       # of one group; channels counts elements

@@ -10,6 +10,7 @@ loads can be masked; else they are gathered into a small panel.
 
 from libc.stdint cimport uintptr_t
 
+from finish cimport finish, residual_at
 from kernels cimport NO_ROW, PLANE_TALL_ROWS, panel_run, plane_function, plane_kernels, plane_strip
 from panel cimport runs_of
 from plan cimport Call, Plan
@@ -60,14 +61,15 @@ cdef inline void gather_strip(const Plan *plan, const Call *call, const char *x,
 
 
 cdef inline void plane_rows(const Plan *plan, const Call *call, plane_strip *strip, const char *x,
-                            const Py_ssize_t *rows, const Py_ssize_t *gathered, const char *fill, char *y, int column,
-                            int out, bint pair, bint in_place, char *workspace) noexcept nogil:
-    """All strips of `strip.n` output rows, from `column` to `out`; y: of column 0."""
+                            const Py_ssize_t *rows, const Py_ssize_t *gathered, const char *fill, char *y, int first,
+                            int out, bint pair, bint in_place, int image, int channel, int depth, int row,
+                            char *workspace) noexcept nogil:
+    """All strips of `strip.n` output rows from `row` on, columns `first` to `out`; y: of column 0."""
     cdef const plane_kernels *kernels = plan.planes
-    cdef int lanes = plan.kernels.lanes, item = plan.itemsize, left, vectors, kind, start, r
+    cdef int lanes = plan.kernels.lanes, item = plan.itemsize, left, vectors, kind, start, r, column = first
     cdef int across = plan.axis[2].stride, height = strip.height
     cdef int most = kernels.vectors[0 if plan.tall else height]
-    cdef bint masked, may_stream = (plan.stream and plan.direct and not plan.tall
+    cdef bint masked, may_stream = (plan.stream and plan.direct and not plan.tall and call.limits == NULL
                                     and strip.y_row % (lanes * item) == 0)
     cdef bint may_mask = in_place and plan.fill_outside and kernels.masks and not plan.tall
     cdef plane_function *function
@@ -105,10 +107,17 @@ cdef inline void plane_rows(const Plan *plan, const Call *call, plane_strip *str
             strip.y = workspace + plan.scratch_at
         function = kernels.tall[kind] if plan.tall else kernels.rolling[height][across][kind][masked]
         function(strip)
+        if call.limits != NULL and not plan.direct:
+            finish(plan, call, residual_at(call, image, channel, depth, row, column),
+                   plan.phases * call.residual_stride[3], strip.y, strip.y_row, strip.n, strip.count)
         for r in range(0 if plan.direct else strip.n):
             plan.store_row(y + r * plan.phases * call.y_stride[3] + column * call.y_stride[4], call.y_stride[4],
                            strip.y + r * strip.y_row, strip.count)
         column += strip.count
+    for r in range(0 if call.limits == NULL or not plan.direct else 2 if pair else 1):  # whole rows: fewer and longer
+        finish(plan, call, residual_at(call, image, channel + r, depth, row, first),
+               plan.phases * call.residual_stride[3], y + r * strip.y_plane + first * item, strip.y_row, strip.n,
+               out - first)
 
 
 cdef inline void fill_row(char *row, int item, const char *fill, int n) noexcept nogil:
@@ -172,7 +181,7 @@ cdef inline void plane_task(const Plan *plan, const Call *call, int image, int c
                     strip.n = n
                     plane_rows(plan, call, &strip, x, rows + done * strip.depth, gathered, fill,
                                y + done * plan.phases * call.y_stride[3], first[2], first[2] + size[2], pair, in_place,
-                               workspace)
+                               image, channel, depth, phase + (row + done) * plan.phases, workspace)
                     done += n
                 channel += 2 if pair else 1
     if plan.stream:

@@ -147,4 +147,4 @@ STORE_ROW(bfloat, uint16_t, float, float_to_bfloat, CONVERT)
 #define LOAD_ROWS                                                                                                      \
     {LOAD(float32), LOAD(float64), LOAD(float16), LOAD(bfloat16), LOAD(int8),  LOAD(uint8),                            \
      LOAD(int16),   LOAD(uint16),  LOAD(int32),   LOAD(uint32),   LOAD(int64), LOAD(uint64)}
-#define STORE_ROWS {STORE(f32), STORE(f64), STORE(i32), STORE(i64), STORE(half), STORE(bfloat)}
+#define STORE_ROWS {STORE(f32), STORE(f64), STORE(i32), STORE(i64), STORE(half), STORE(bfloat), STORE(i64)}

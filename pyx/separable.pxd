@@ -9,6 +9,7 @@ second pass convolves the band along the rows.
 from libc.math cimport fabs
 from libc.string cimport memcpy, memset
 
+from finish cimport residual_at
 from kernels cimport NO_ROW, plane_function, plane_strip
 from panel cimport ceil_div
 from plan cimport Call, Plan
@@ -100,7 +101,7 @@ cdef inline void separable_task(const Plan *plan, const Call *call, int image, i
     cdef Py_ssize_t pitch = <Py_ssize_t>plan.band_pitch * item
     cdef char *band = workspace + plan.band_at
     cdef double value = 0
-    down.terms = call.weights
+    down.terms, down.limits = call.weights, NULL
     along.terms = call.weights + <Py_ssize_t>filters * plan.axis[1].kernel * item
     down.bias = along.terms + <Py_ssize_t>filters * second.axis[2].kernel * item
     down.y = band + plan.band_before * item - first[1] * pitch
@@ -111,6 +112,7 @@ cdef inline void separable_task(const Plan *plan, const Call *call, int image, i
     down.y_stride[4] = along.x_stride[4] = item
     for depth in range(first[0], first[0] + size[0]):
         along.y = call.y + depth * call.y_stride[2] + first[1] * call.y_stride[3]
+        along.residual = residual_at(call, 0, 0, depth, first[1], 0)
         for channel in range(channel_from, channel_to):
             column_of_fill(plan, &down, channel, call.fill + channel // plan.filters * call.fill_stride,
                            <char *>&value, workspace)

@@ -6,6 +6,7 @@ read where they lie (planes.pxd), in one pass or in two (separable.pxd), or in t
 (fourier.pxd).
 """
 
+from finish cimport ask_for, finish, residual_at
 from fourier cimport fourier_task
 from gather cimport fill_panel, locate
 from kernels cimport tap
@@ -42,14 +43,14 @@ cdef inline int seen_taps(const Plan *plan, const int *at, int rows, int pixels,
 
 cdef inline void tile_row(const Plan *plan, const Call *call, int group, int block, const int *first, int depth,
                           int row, const char *panel, int rows, int pixels, char *out, Py_ssize_t out_channel,
-                          Py_ssize_t out_row) noexcept nogil:
+                          Py_ssize_t out_row, const char *residual=NULL) noexcept nogil:
     """One block of output channels at `rows` rows of `pixels` outputs (rows > 1 only for channel tiles).
 
-    (depth, row): the first of them in the block that begins at output `first`.
+    (depth, row): the first of them in the block that begins at output `first`. `residual`: of that one, or NULL.
     """
     cdef int filter = plan.first[block], width = plan.width[block]
     cdef int log2 = 0, t, n, at, count, vectors, n_used = plan.taps
-    cdef int lanes = plan.kernels.lanes
+    cdef int lanes = plan.kernels.lanes, filters = min(width, plan.filters - filter)
     cdef int output[3]
     cdef tap seen[MOST_TAPS * MOST_TAPS * MOST_TAPS]
     cdef const tap *used = plan.tap
@@ -61,13 +62,14 @@ cdef inline void tile_row(const Plan *plan, const Call *call, int group, int blo
         for t in range(n):
             at = even_start(t, n, pixels)
             count = even_start(t + 1, n, pixels) - at
+            if residual != NULL:
+                ask_for(call, residual + at * call.residual_stride[4], filters, rows, count)
             if plan.skips:
                 output[0], output[1], output[2] = first[0] + depth, first[1] + row, first[2] + at
                 used, n_used = seen, seen_taps(plan, output, rows, count, seen)
             plan.kernels.channel_tile[rows][count](
                 panel + at * plan.itemsize, plan.channel_stride, plan.axis[2].slots, used, n_used, plan.channels,
-                plan.taps, weights, bias, out + at * plan.itemsize, out_channel, out_row,
-                plan.filters - filter if plan.filters - filter < width else width)
+                plan.taps, weights, bias, out + at * plan.itemsize, out_channel, out_row, filters)
         return
     while 1 << log2 < width:
         log2 += 1
@@ -76,6 +78,9 @@ cdef inline void tile_row(const Plan *plan, const Call *call, int group, int blo
     for t in range(n):
         at = even_start(t, n, vectors)
         count = even_start(t + 1, n, vectors) - at
+        if residual != NULL:
+            ask_for(call, residual + at * lanes * call.residual_stride[4], filters, 1,
+                    min(count * lanes, pixels - at * lanes))
         plan.kernels.pixel_tile[log2][count](
             panel + at * lanes * plan.itemsize, plan.channel_stride, used, n_used, plan.channels, plan.taps, weights,
             bias, out + at * lanes * plan.itemsize, out_channel,
@@ -96,6 +101,7 @@ cdef inline void direct_block(const Plan *plan, const Call *call, int image, int
     cdef char *scratch = workspace + plan.scratch_at
     cdef Py_ssize_t area = <Py_ssize_t>size[1] * pitch
     cdef const char *panel
+    cdef const char *residual
     cdef char *out
     cdef char *y = (call.y + image * call.y_stride[0] + group * plan.filters * call.y_stride[1]
                     + first[0] * call.y_stride[2] + first[1] * call.y_stride[3] + first[2] * call.y_stride[4])
@@ -114,21 +120,31 @@ cdef inline void direct_block(const Plan *plan, const Call *call, int image, int
                 rows = row_step if plan.channel_lanes and h + row_step <= size[1] else 1
                 panel = workspace + (d * plan.plane + <Py_ssize_t>h * plan.axis[2].slots) * item
                 for b in range(block, block + b_step):
+                    residual = residual_at(call, image, group * plan.filters + plan.first[b], first[0] + d,
+                                           first[1] + h, first[2]) if not plan.flat else NULL
                     if plan.direct:
                         out = (y + plan.first[b] * call.y_stride[1] + d * call.y_stride[2]
                                + h * call.y_stride[3])
                         tile_row(plan, call, group, b, first, d, h, panel, rows, pixels, out,
-                                 call.y_stride[1] // item, call.y_stride[3] // item)
+                                 call.y_stride[1] // item, call.y_stride[3] // item, residual)
+                        for k in range(0 if call.limits == NULL else rows):
+                            finish(plan, call, residual, call.residual_stride[1], out + k * call.y_stride[3],
+                                   call.y_stride[1], min(plan.width[b], plan.filters - plan.first[b]), pixels)
+                            residual += call.residual_stride[3]
                     else:
                         tile_row(plan, call, group, b, first, d, h, panel, rows, pixels,
-                                 scratch + (d * area + h * pitch) * item, size[0] * area, pitch)
+                                 scratch + (d * area + h * pitch) * item, size[0] * area, pitch, residual)
         last = 0 if plan.direct else plan.filters - plan.first[block]
         for k in range(last if last < plan.width[block] else plan.width[block]):
             for d in range(size[0]):
+                out = scratch + (k * size[0] + d) * area * item
+                if call.limits != NULL:
+                    finish(plan, call, residual_at(call, image, group * plan.filters + plan.first[block] + k,
+                                                   first[0] + d, first[1], first[2]), call.residual_stride[3], out,
+                           pitch * item, size[1], size[2])
                 for h in range(size[1]):
                     plan.store_row(y + (plan.first[block] + k) * call.y_stride[1] + d * call.y_stride[2]
-                                   + h * call.y_stride[3], call.y_stride[4],
-                                   scratch + ((k * size[0] + d) * area + h * pitch) * item, size[2])
+                                   + h * call.y_stride[3], call.y_stride[4], out + h * pitch * item, size[2])
         block += b_step
 
 

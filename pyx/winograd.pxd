@@ -10,6 +10,7 @@ panels then hold 0 for the fill, and each output adds what the fill is multiplie
 that lie outside.
 """
 
+from finish cimport ask_for, finish, residual_at
 from gather cimport fill_panel
 from panel cimport tile_slot, tile_start
 from plan cimport Call, Plan, even_start
@@ -87,12 +88,17 @@ cdef inline void transform_inputs(const Plan *plan, const Call *call, int image,
         first += lanes
 
 
-cdef inline void multiply(const Plan *plan, const char *transformed, const char *weights, int tiles,
-                          char *products) noexcept nogil:
-    """The products of one block of output channels at all positions."""
+cdef inline void multiply(const Plan *plan, const Call *call, const char *transformed, const char *weights,
+                          int tiles, char *products, const char *residual, int channels, int rows,
+                          int pixels) noexcept nogil:
+    """The products of one block of output channels at all positions; `residual`: of its outputs, or NULL."""
     cdef int item = plan.itemsize, lanes = plan.kernels.lanes
     cdef int parts = (tiles + plan.kernels.tile_pixels - 1) // plan.kernels.tile_pixels, xi, part, at
     for xi in range(plan.positions):
+        if residual != NULL:
+            at = even_start(xi, plan.positions, channels)
+            ask_for(call, residual + at * call.residual_stride[1], even_start(xi + 1, plan.positions, channels) - at,
+                    rows, pixels)
         for part in range(parts):
             at = even_start(part, parts, tiles)
             plan.kernels.product_tile[even_start(part + 1, parts, tiles) - at](
@@ -120,11 +126,13 @@ cdef inline void winograd_block(const Plan *plan, const Call *call, int image, i
                          transformed + n * tiles * plan.kernels.lanes * item, n_runs, workspace)
     for block in range(block_from, block_to):
         count = plan.filters - plan.first[block] if plan.filters - plan.first[block] < width else width
-        multiply(plan, transformed,
+        filter = group * plan.filters + plan.first[block]
+        row = tile_start(&plan.axis[1], first[1])
+        multiply(plan, call, transformed,
                  call.weights + (group * plan.group_weights
                                  + <Py_ssize_t>block * plan.positions * plan.weight_stride) * item,
-                 images * tiles, products)
-        filter = group * plan.filters + plan.first[block]
+                 images * tiles, products, residual_at(call, image, filter, first[0], row, column), count,
+                 min(m * tile_rows, plan.axis[1].out - row), pixels)
         bias = call.bias + (<Py_ssize_t>group * plan.group_bias + plan.first[block]) * item
         for n in range(images):
             for h in range(tile_rows):
@@ -145,13 +153,16 @@ cdef inline void winograd_block(const Plan *plan, const Call *call, int image, i
                         repair(plan, call, filter + k,
                                workspace + <Py_ssize_t>tile_slot(&plan.axis[1], h) * plan.axis[2].slots * item,
                                bias + k * item, out + k * out_channel * item, out_row, rows, columns, pixels)
-                if call.fill_sums == NULL and plan.direct:
+                if call.fill_sums == NULL and plan.direct and call.limits == NULL:
                     continue
                 for k in range(count):
-                    for d in range(rows):
-                        if call.fill_sums != NULL:
-                            add_fill(plan, call, filter + k, first[0], row + d * row_step, column,
-                                     out + (k * out_channel + d * out_row) * item, pixels)
-                        if not plan.direct:
-                            plan.store_row(y + k * call.y_stride[1] + d * row_step * call.y_stride[3], call.y_stride[4],
-                                           out + (k * out_channel + d * out_row) * item, pixels)
+                    for d in range(rows if call.fill_sums != NULL else 0):
+                        add_fill(plan, call, filter + k, first[0], row + d * row_step, column,
+                                 out + (k * out_channel + d * out_row) * item, pixels)
+                    if call.limits != NULL:
+                        finish(plan, call, residual_at(call, image + n, filter + k, first[0], row, column),
+                               row_step * call.residual_stride[3], out + k * out_channel * item, out_row * item, rows,
+                               pixels)
+                    for d in range(0 if plan.direct else rows):
+                        plan.store_row(y + k * call.y_stride[1] + d * row_step * call.y_stride[3], call.y_stride[4],
+                                       out + (k * out_channel + d * out_row) * item, pixels)

@@ -31,7 +31,7 @@ OPTIONAL = {
 # functions and layers, adapters.
 LEVELS = [
     ["*_cpu"],
-    ["_threads", "_arguments", "_precision"],
+    ["_threads", "_arguments", "_precision", "_activation"],
     ["_geometry*"],
     ["_numpy*", "_cupy*", "_cuda_*", "_reference"],
     ["_backend"],

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import _backward, _layers
+from .._activation import Activation, activation_of
 from .._arguments import integer, per_axis
 from .._geometry import window_axes
 from ..padded.array import PaddedArray
 from ..padded.gradients import PaddedGrad
-from .layer import Layer, Parameters, Pullback
+from .layer import Elementwise, Layer, Parameters, Pullback
 from .layout import Layout
 
 
@@ -80,6 +81,22 @@ class _Weighted(Layer):
             self._bias = _frozen(rng.uniform(-limit, limit, self._outputs).astype(self._dtype))
 
 
+class _Finish(Elementwise):
+    """An activation that a convolution otherwise applies to its own results."""
+
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
+
+    def __call__(self, x: Any) -> Any:
+        slope, low, high = self.activation
+        return np.minimum(np.maximum(np.where(x < 0, x * slope, x), low), high)
+
+    def slope_at(self, x: Any) -> Any:
+        slope, low, high = self.activation
+        inside = (low < x * slope) & (x < high)
+        return np.where(inside, np.where(x > 0, x.dtype.type(1), x.dtype.type(slope)), 0)
+
+
 class _Conv(_Weighted):
     _rank: ClassVar[int]
 
@@ -97,6 +114,7 @@ class _Conv(_Weighted):
         fill_value: Any = None,
         padding_mode: Any = "constant",
         precision: str | None = None,
+        activation: Any = None,
         rng: Any = None,
         dtype: Any = np.float32,
     ) -> None:
@@ -113,14 +131,21 @@ class _Conv(_Weighted):
         self.stride = per_axis(name, "stride", stride, self._rank)
         self.dilation = per_axis(name, "dilation", dilation, self._rank)
         self.padding, self.padding_mode = padding, padding_mode
+        self.activation = tuple(activation) if isinstance(activation, list) else activation
+        self._finish = activation_of(name, activation, np.dtype(dtype))
         self._options = {"fill_value": fill_value, "precision": precision}
         self._shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
         self._fan = math.prod(self._shape[1:])
         self._prepare(bias, rng, dtype)
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any, residual: Any = None) -> Any:
+        return self._layer(self.activation)(x, residual=residual)
+
+    def _layer(self, activation: Any) -> Any:
         if self._planned is None:
-            self._planned = getattr(_layers, type(self).__name__)(
+            self._planned = {}
+        if activation not in self._planned:
+            self._planned[activation] = getattr(_layers, type(self).__name__)(
                 self.weight,
                 self.bias,
                 self.stride,
@@ -128,11 +153,24 @@ class _Conv(_Weighted):
                 self.dilation,
                 self.groups,
                 padding_mode=self.padding_mode,
+                activation=activation,
                 **self._options,
             )
-        return self._planned(x)
+        return self._planned[activation]
 
     def linearize(self, x: Any) -> tuple[Any, Pullback]:
+        y, through_sums = self._linear(x)
+        if self._finish is None:
+            return y, through_sums
+        z, through_activation = _Finish(self._finish).linearize(y)
+
+        def pullback(grad: Any) -> tuple[Any, Parameters]:
+            return through_sums(through_activation(grad)[0])
+
+        return z, pullback
+
+    def _linear(self, x: Any) -> tuple[Any, Pullback]:
+        """Without the activation."""
         backward = getattr(_backward, f"conv{self._rank}d_backward")
         seen, fill_value = x, self._options["fill_value"]
         if isinstance(x, PaddedArray) and fill_value is not None:
@@ -153,7 +191,7 @@ class _Conv(_Weighted):
                 return found.input, parameters
             return PaddedGrad(found.input.core, np.zeros_like(x.fill)), parameters
 
-        return self(x), pullback
+        return self._layer(None)(x), pullback
 
     def follow(self, layout: Layout) -> Layout:
         name = f"nn.{type(self).__name__}"
@@ -188,6 +226,8 @@ class _Conv(_Weighted):
             value = getattr(self, name)
             if _short(value) != str(plain):
                 parts.append(f"{name}={_short(value)}")
+        if self.activation is not None:
+            parts.append(f"activation={self.activation!r}")
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
@@ -206,6 +246,10 @@ class Conv2d(_Conv):
     kernel_size : int or (int, int)
     stride, padding, dilation, groups, fill_value, padding_mode, precision
         As for `implicitpad.conv2d`; on a PaddedArray, padding extends it by its own fill.
+    activation : None, "relu", ("leaky_relu", slope) or ("clamp", low, high)
+        Applied to the results as they are stored, as by `implicitpad.Conv2d`; so is the addition of
+        r in ``layer(x, residual=r)``. `linearize` knows the activation; for the gradient of a
+        residual use `Residual`.
     bias : bool
         Whether outputs have one.
     rng : seed or numpy.random.Generator, optional

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from .._backend import as_array, backend_of
-from .._geometry import Axis, ConvGeometry, conv_geometry
+from .._geometry import Axis, ConvGeometry, check_residual, conv_geometry
 from .array import PaddedArray
-from .fills import refuse
+from .fills import refuse, window
 from .joining import extended
-from .spans import Spans, canonical
+from .spans import Spans, canonical, union
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +30,34 @@ class ConvSteps:
     value: Any  # the fill value given for it, or None
     spans: Spans  # of the result
     fill: ConvGeometry  # of one window of fill, or one for each phase
+    period: (
+        Sequence[int] | None
+    )  # to which the fill and the residual's are repeated, if they differ
     core: ConvGeometry | None  # None: no window touches the core
     reach: Sequence[tuple[int, int]] | None  # what windows of a periodic border are read from
 
-    def __call__(self, x: PaddedArray, backend: ModuleType, packed: Any) -> PaddedArray:
+    def __call__(
+        self, x: PaddedArray, backend: ModuleType, packed: Any, residual: PaddedArray | None = None
+    ) -> PaddedArray:
         if self.extends:
             x = _extended(self.whole, x, self.value)
-        fill = backend.conv(self.fill, x.fill, packed)
+        fill, added, addend = x.fill, None, None
+        if residual is not None:
+            fill, added = fills_together(x, residual, self.whole.axes, self.period)
+            addend = residual._read([(span.before, span.stop) for span in self.spans])
+        fill = backend.conv(self.fill, fill, packed, residual=added)
         if self.core is None:
             return all_border(fill, x, self.spans)
         if self.reach is not None:
-            core = backend.conv(self.core, x._read(self.reach), packed)
+            core = backend.conv(self.core, x._read(self.reach), packed, residual=addend)
         elif _shares_fill(x):
-            core = backend.conv(self.core, x.core, packed, fill=x.fill.ravel())
+            core = backend.conv(self.core, x.core, packed, fill=x.fill.ravel(), residual=addend)
         else:
-            samples = zip(x.core, x.fill, strict=True)
-            each = [backend.conv(self.core, a, packed, fill=v.ravel()) for a, v in samples]
+            addends = [None] * len(x.core) if addend is None else addend
+            each = [
+                backend.conv(self.core, a, packed, fill=v.ravel(), residual=r)
+                for a, v, r in zip(x.core, x.fill, addends, strict=True)
+            ]
             core = np.stack(each)
         return PaddedArray._make(core, self.spans, fill)
 
@@ -62,9 +74,19 @@ def conv(
 
 
 def conv_steps(
-    function: str, rank: int, input: PaddedArray, weight: Any, bias: Any, out: Any, **options: Any
+    function: str,
+    rank: int,
+    input: PaddedArray,
+    weight: Any,
+    bias: Any,
+    out: Any,
+    residual: Any = None,
+    **options: Any,
 ) -> ConvSteps:
-    """Check and resolve a convolution of arrays with the core, border and periods of `input`."""
+    """Check and resolve a convolution of arrays with the core, border and periods of `input`.
+
+    `residual` is added to the result, whose core then holds both cores.
+    """
     if out is not None:
         refuse(
             function,
@@ -84,26 +106,62 @@ def conv_steps(
             function, rank, array, weight, bias, fill_value=None, out=None, **settings
         )
 
-    fill = geometry(x.fill, winding(x.period, whole.axes), "circular")
     spans = canonical(
         [
             s.windows(a.kernel, a.stride, a.dilation)
             for s, a in zip(x.spans, whole.axes, strict=True)
         ]
     )
+    period, own = None, x.fill
+    if residual is not None:
+        if not isinstance(residual, PaddedArray):
+            raise TypeError(
+                f"{function}: the residual of a PaddedArray must be one, got "
+                f"{type(residual).__name__}; wrap it in PaddedArray(residual), which makes "
+                "everything core."
+            )
+        check_residual(function, residual, whole.out_shape, whole.out_dtype)
+        spans = canonical(union([spans, residual.spans]))
+        period = common_period(x, residual, whole.axes)
+        own, _ = fills_together(x, residual, whole.axes, period)
+    fill = geometry(own, winding(own.shape[-rank:], whole.axes), "circular")
     if not spans[0].size:
-        return ConvSteps(whole, extends, value, spans, fill, None, None)
+        return ConvSteps(whole, extends, value, spans, fill, period, None, None)
     reach = reached(spans, whole.axes)
-    if any(length > 1 for length in x.period):
-        return ConvSteps(whole, extends, value, spans, fill, geometry(x._read(reach), 0), reach)
-    padding = around(x, reach)
-    array = x.core if _shares_fill(x) else x.core[0]
-    return ConvSteps(whole, extends, value, spans, fill, geometry(array, padding), None)
+    if any(length > 1 for length in x.period) or not x.core.size:
+        core = geometry(x._read(reach), 0)
+        return ConvSteps(whole, extends, value, spans, fill, period, core, reach)
+    core = geometry(x.core if _shares_fill(x) else x.core[0], around(x, reach))
+    return ConvSteps(whole, extends, value, spans, fill, period, core, None)
 
 
 def _extended(whole: ConvGeometry, x: PaddedArray, value: Any) -> PaddedArray:
     widths = [(axis.before, axis.after) for axis in whole.axes]
     return extended(whole.function, x, widths, [axis.mode for axis in whole.axes], value)
+
+
+def common_period(
+    x: PaddedArray, residual: PaddedArray, axes: Sequence[Axis]
+) -> tuple[int, ...] | None:
+    """The period of the sum of a convolution of `x` and `residual`; None if all fills are alike."""
+    own = [p // math.gcd(p, axis.stride) for p, axis in zip(x.period, axes, strict=True)]
+    if (*x.fill.shape[: -x.rank - 1], *own) == residual.fill.shape[: -x.rank - 1] + residual.period:
+        return None
+    return tuple([math.lcm(a, b) for a, b in zip(own, residual.period, strict=True)])
+
+
+def fills_together(
+    x: PaddedArray, residual: PaddedArray, axes: Sequence[Axis], period: Sequence[int] | None
+) -> tuple[Any, Any]:
+    """The fills of `x` and `residual`, repeated so that the first, convolved, is as the second."""
+    if period is None:
+        return x.fill, residual.fill
+    batch = np.broadcast_shapes(*[a.fill.shape[: -x.rank - 1] for a in (x, residual)])
+    box = [(0, p * axis.stride) for p, axis in zip(period, axes, strict=True)]
+    return (
+        window(x.fill, box, (*batch, x.lead[-1])),
+        window(residual.fill, [(0, p) for p in period], (*batch, residual.lead[-1])),
+    )
 
 
 def _shares_fill(x: PaddedArray) -> bool:

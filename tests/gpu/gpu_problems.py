@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from implicitpad import _cuda_conv, _reference
+from implicitpad._activation import activation_of
 from implicitpad._cuda_instances import instantiations
 from implicitpad._geometry import ConvGeometry, conv_geometry
 
@@ -48,13 +49,22 @@ class Problem:
         options = DEFAULTS | self.options
         return conv_geometry(f"conv{self.rank}d", self.rank, self.x, self.w, self.bias, **options)
 
-    def run(self, device, family: str | None = None, x: Any = None, out: Any = None) -> np.ndarray:
-        """The result on ``device``; ``x`` replaces the device's array of the input."""
+    def run(
+        self,
+        device,
+        family: str | None = None,
+        x: Any = None,
+        out: Any = None,
+        activation: Any = None,
+        residual: Any = None,
+    ) -> np.ndarray:
+        """The result on ``device``; ``x`` and ``residual`` are arrays of it."""
         geometry = self.geometry
         bias = None if self.bias is None else device.asarray(self.bias)
-        packed = _cuda_conv.pack(device, device.asarray(self.w), bias, geometry.compute)
+        limits = activation_of("conv", activation, geometry.out_dtype)
+        packed = _cuda_conv.pack(device, device.asarray(self.w), bias, geometry.compute, limits)
         x = device.asarray(self.x) if x is None else x
-        y = _cuda_conv.conv(device, geometry, x, packed, out, family)
+        y = _cuda_conv.conv(device, geometry, x, packed, out, family, residual)
         assert y.shape == geometry.out_shape
         assert y.dtype == geometry.out_dtype
         for plan in packed.plans.values():

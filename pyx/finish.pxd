@@ -1,0 +1,40 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The output stage of every algorithm: a residual is added and an activation applied (finish.h).
+
+It works on sums that are complete and still in a cache, where they will stay or before they are converted.
+"""
+
+from plan cimport Call, Plan
+
+cdef extern from "compiler.h" nogil:
+    void PREFETCH(const void *p) noexcept
+
+
+cdef inline const char *residual_at(const Call *call, int image, int channel, int depth, int row,
+                                    int column) noexcept nogil:
+    """What is added to one output, or NULL."""
+    if call.residual == NULL:
+        return NULL
+    return (call.residual + image * call.residual_stride[0] + channel * call.residual_stride[1]
+            + depth * call.residual_stride[2] + row * call.residual_stride[3] + column * call.residual_stride[4])
+
+
+cdef inline void finish(const Plan *plan, const Call *call, const char *residual, Py_ssize_t residual_pitch,
+                        char *sums, Py_ssize_t pitch, int rows, int n) noexcept nogil:
+    """`rows` rows of `n` outputs, so many bytes apart; `residual`: of the first. Only if call.limits is not NULL."""
+    plan.finish(sums, pitch, rows, n, residual, residual_pitch, call.residual_stride[4], call.limits)
+
+
+cdef inline void ask_for(const Call *call, const char *residual, int channels, int rows, int n) noexcept nogil:
+    """Have `rows` rows of `n` values of a residual brought near while sums are computed."""
+    cdef Py_ssize_t step = max(call.residual_stride[4], 1), last = (n - 1) * step, at
+    cdef int k, r
+    cdef const char *row
+    for k in range(channels):
+        for r in range(rows):
+            row = residual + k * call.residual_stride[1] + r * call.residual_stride[3]
+            at = 0
+            while at < last:
+                PREFETCH(row + at)
+                at += max(step, 64)
+            PREFETCH(row + last)
