@@ -17,7 +17,7 @@ from transpose_plan cimport Transposed
 cdef enum:
     M = 3                   # outputs of a tile, of each phase and along each axis
     TRANSFORM_CYCLES = 4    # to make a vector of transformed inputs, or read one of products
-    WEIGHT_CYCLES = 6       # to make a vector of transformed weights: they leave the cache
+    WEIGHT_CYCLES = 7       # to make a vector of transformed weights: they leave the cache
 
 
 cdef inline object second_phase(axis):

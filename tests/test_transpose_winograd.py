@@ -116,3 +116,15 @@ def test_one_bad_pixel_shows_only_where_it_is_seen(instruction_set, threads, ker
         far = np.ones(got.shape[2:], bool)
         far[max(top - 6, 0) : top + 10, max(left - 6, 0) : left + 10] = False
         assert_identical(got[:, :, far], clean[:, :, far])
+
+
+def test_the_same_bits_for_any_number_of_threads(instruction_set):
+    x, w, b = arrays()
+    before = ip.get_num_threads()
+    results = []
+    for threads in (1, 2, 3):
+        ip.set_num_threads(threads)
+        results.append(ip.conv_transpose2d(x, w, b, 2, 1))
+    ip.set_num_threads(before)
+    for result in results[1:]:
+        assert_identical(result, results[0])
