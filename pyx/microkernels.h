@@ -242,9 +242,9 @@ EACH_PRODUCT_TILE(PRODUCT_TILE)
 #define WINOGRAD_TILE 4
 #include "winograd.h"
 #undef WINOGRAD_TILE
-#include "winograd_phases.h"
 #include "fourier.h"
 #include "plane_loads.h"
+#include "winograd_phases.h"
 
 #include "plane_gradient.h"
 #include "planes.h"
