@@ -32,7 +32,7 @@ OPPONENTS = ("torch", "channels_last")
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer on square images; p: padding, op: output padding."""
+    """One layer on square images; p: padding, op: output padding, g: groups."""
 
     name: str
     n: int
@@ -44,6 +44,7 @@ class Layer:
     p: int = 0
     op: int = 0
     mode: str = "constant"
+    g: int = 1
 
 
 RES = [
@@ -83,6 +84,23 @@ CASES = {
         Layer("1x1 256>1024", 1, 256, 14, 1024, 1),
         Layer("1x1 64>256 N8", 8, 64, 56, 256, 1),
     ],
+    "depthwise": [
+        Layer(f"{n},{c},{h} k{f} s{s}", n, c, h, c, f, s=s, p=f // 2, g=c)
+        for n, c, h, f, s in [
+            (1, 32, 112, 3, 1),
+            (8, 32, 112, 3, 1),
+            (1, 512, 14, 3, 1),
+            (8, 512, 14, 3, 1),
+            (1, 1024, 7, 3, 1),
+            (8, 1024, 7, 3, 1),
+            (1, 96, 112, 3, 2),
+            (8, 96, 112, 3, 2),
+            (1, 192, 28, 3, 2),
+            (1, 240, 28, 5, 1),
+            (1, 672, 14, 5, 1),
+            (1, 96, 56, 7, 1),
+        ]
+    ],
     "mode": [
         Layer(f"{name} {mode}", n, c, h, c, 3, p=1, mode=mode)
         for name, n, c, h in [("res2", 1, 64, 56), ("res3 N8", 8, 128, 28)]
@@ -98,7 +116,7 @@ def run(operator: str, layer: Layer, threads: int, block: float) -> dict[str, An
     ip.set_num_threads(threads)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((layer.n, layer.c, layer.h, layer.h), dtype=np.float32)
-    channels = (layer.c, layer.k) if operator == "transpose" else (layer.k, layer.c)
+    channels = (layer.c, layer.k) if operator == "transpose" else (layer.k, layer.c // layer.g)
     w = rng.standard_normal((*channels, layer.f, layer.f), dtype=np.float32)
     (ours, fast), theirs = CONTENDERS[operator](layer, x, w)
     last = [torch.from_numpy(a).contiguous(memory_format=torch.channels_last) for a in (x, w)]
@@ -149,6 +167,7 @@ def backward(which: int) -> Callable[[Layer, Any, Any], Contenders]:
         g = np.random.default_rng(1).standard_normal((layer.n, layer.k, side, side), np.float32)
         name = ("input", "weight")[which]
         options: dict[str, Any] = {"stride": layer.s, "padding": layer.p, "needs": [name]}
+        options["groups"] = layer.g
 
         def theirs(x: torch.Tensor, w: torch.Tensor) -> Callable[[], Any]:
             layout = torch.channels_last
@@ -157,13 +176,13 @@ def backward(which: int) -> Callable[[Layer, Any, Any], Contenders]:
             mask = [which == i for i in range(3)]
             pairs = [[v, v] for v in (layer.s, layer.p, 1)]
             return lambda: torch.ops.aten.convolution_backward(
-                tg, x, w, None, *pairs, False, [0, 0], 1, mask
+                tg, x, w, None, *pairs, False, [0, 0], layer.g, mask
             )[which]
 
         def ours(precision: str) -> Any:
             return getattr(ip.conv2d_backward(g, x, w, precision=precision, **options), name)
 
-        fast = partial(ours, "fast") if layer.f == 3 and layer.s == 1 else None
+        fast = partial(ours, "fast") if layer.f == 3 and layer.s == layer.g == 1 else None
         return (partial(ours, "default"), fast), theirs
 
     return contenders
@@ -192,6 +211,7 @@ CONTENDERS: dict[str, Any] = {
     "transpose": transpose,
     "input": backward(0),
     "weight": backward(1),
+    "depthwise": backward(1),
     "mode": through_mode,
 }
 

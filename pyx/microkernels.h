@@ -254,6 +254,7 @@ EACH_PRODUCT_TILE(PRODUCT_TILE)
 #undef WINOGRAD_TILE
 #include "fourier.h"
 #include "plane_loads.h"
+#include "winograd_phases.h"
 
 #include "plane_gradient.h"
 #include "planes.h"
