@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-MODES: dict[str, int]
 STORAGE: dict[str, tuple[int, int]]
 OUTPUT: dict[str, int]
 has_openmp: bool

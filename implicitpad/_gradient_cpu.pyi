@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-MODES: dict[str, int]
-
 class WeightGradient:
     algorithm: str
     workspace: int

@@ -258,7 +258,6 @@ EACH_PRODUCT_TILE(PRODUCT_TILE)
 
 #include "plane_gradient.h"
 #include "planes.h"
-#include "winograd_phases.h"
 #define PRODUCT_ENTRY(pixels) .product_tile[pixels] = NAME(product_tile_##pixels),
 #define PRODUCTS EACH_PRODUCT_TILE(PRODUCT_ENTRY)
 #define WINOGRAD                                                                                                       \

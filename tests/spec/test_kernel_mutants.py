@@ -38,7 +38,8 @@ def variant(source: str, number: int, mutant: tuple[str, str] | None) -> str:
         assert source.count(mutant[0]) == 1, mutant[0]
         source = source.replace(*mutant)
     functions = source[source.index("cdef inline") :]
-    return re.sub(r"\b(floor_mod|source_index)\b", rf"\1_{number}", functions)
+    names = "|".join(re.findall(r"^cdef inline [^(]*?(\w+)\(", functions, re.MULTILINE))
+    return re.sub(rf"\b({names})\b", rf"\1_{number}", functions)
 
 
 @pytest.fixture(scope="module")
