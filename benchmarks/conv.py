@@ -1,6 +1,6 @@
 """Convolution layers against PyTorch, ONNX Runtime and OpenVINO: ``--help`` tells how.
 
-Planned layers, float32, fill 0.5, random data, fresh outputs. *pad* opponents solve the same
+Planned layers, float32, fill 0.5 if nothing else is said, random data, fresh outputs. *pad* opponents solve the same
 problem by an explicit padded copy (in PyTorch ``F.pad``, then ``conv2d``, in either memory layout);
 *zero* is the same layer with the opponent's own zero padding, another problem that needs no copy.
 GF/s counts the operations of direct convolution, so that Winograd may exceed the processor's peak.
@@ -24,7 +24,7 @@ from typing import Any
 import measure
 import numpy as np
 import torch
-from opponents import FILL, Layer, opponents, padded
+from opponents import Layer, opponents, padded
 
 import implicitpad as ip
 from implicitpad import _conv_cpu
@@ -51,6 +51,8 @@ TABLES = {
         Layer("stem 7x7 s2", 1, 3, 224, 64, 7, s=2, p=3),
         Layer("res3 s2", 1, 128, 56, 128, 3, s=2, p=1),
         Layer("aspp d12", 1, 256, 33, 256, 3, p=12, d=12),
+        Layer("aspp d12, fill 0", 1, 256, 33, 256, 3, p=12, d=12, v=0),
+        Layer("aspp d24", 1, 256, 33, 256, 3, p=24, d=24),
         Layer("vgg1_1", 1, 3, 224, 64, 3, p=1),
         Layer("5x5", 1, 64, 56, 64, 5, p=2),
         Layer("16>32 7x7", 1, 16, 128, 32, 7, p=3),
@@ -91,7 +93,7 @@ def run(layer: Layer, threads: int, block: float, others: bool, clock: Any) -> d
     options = (layer.s, layer.p, layer.d, layer.g)
     calls: dict[str, Any] = {}
     for name, precision in OURS.items():
-        planned = make(w, b, *options, fill_value=FILL, precision=precision)
+        planned = make(w, b, *options, fill_value=layer.v, precision=precision)
         calls[name] = lambda planned=planned: planned(x)
     calls |= opponents(layer, (x, w, b), threads, others)
     seconds = measure.medians(calls, block=block, clock=clock)

@@ -15,12 +15,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-FILL = 0.5
-
 
 @dataclass(frozen=True)
 class Layer:
-    """N, C_in, size of each axis, C_out, kernel, stride, padding, dilation, groups, axes."""
+    """N, C_in, size of each axis, C_out, kernel, stride, padding, dilation, groups, axes, fill."""
 
     name: str
     n: int
@@ -33,6 +31,7 @@ class Layer:
     d: int = 1
     g: int = 1
     rank: int = 2
+    v: float = 0.5
 
     def arrays(self) -> tuple[Any, Any, Any]:
         """Random input, weights of the scale of an initialised layer, bias."""
@@ -51,7 +50,7 @@ class Layer:
 def padded(layer: Layer, x: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """The layer by PyTorch, padding written out."""
     conv = getattr(functional, f"conv{layer.rank}d")
-    wide = functional.pad(x, [layer.p] * 2 * layer.rank, value=FILL)
+    wide = functional.pad(x, [layer.p] * 2 * layer.rank, value=layer.v)
     return conv(wide, w, b, layer.s, 0, layer.d, layer.g)
 
 
@@ -76,7 +75,7 @@ def onnx_model(layer: Layer, w: Any, b: Any, padding: bool) -> bytes:
 
     around = [layer.p] * 2 * layer.rank
     size = [layer.n, layer.c, *[layer.h] * layer.rank]
-    stored = {"w": w, "b": b, "widths": np.array([0, 0, *around[::2]] * 2), "v": np.float32(FILL)}
+    stored = {"w": w, "b": b, "widths": np.array([0, 0, *around[::2]] * 2), "v": np.float32(layer.v)}
     pad = [helper.make_node("Pad", ["x", "widths", "v"], ["wide"])] if padding else []
     conv = helper.make_node(
         "Conv",

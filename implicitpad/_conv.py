@@ -141,11 +141,12 @@ def conv2d(
         modes differ and a position is outside on several axes, "constant" wins.
     precision : {None, "default", "fast"}
         "fast" lets the library use algorithms with another error: Winograd's F(4x4, 3x3) and
-        F(4, 3), at most 4e-6 of the largest output in float32; Fourier transforms of tiles for
-        large filters of one channel each, at most 1e-6 of the largest output, or of the largest
-        element (the fill among them) times the sum of the filter's absolute taps where that is
-        more; two passes for such filters that are a column times a row. None is what the block of
-        `precision` around the call says, else "default".
+        F(4, 3), at most 4e-6 of the largest output in float32; adding what a finite fill gives at
+        once, instead of tap by tap; Fourier transforms of tiles for large filters of one channel
+        each, at most 1e-6 of the largest output, or of the largest element (the fill among them)
+        times the sum of the filter's absolute taps where that is more; two passes for such filters
+        that are a column times a row. None is what the block of `precision` around the call says,
+        else "default".
     out : array, shape of the result, optional
         Where to write, with the dtype of the result and any strides. It may not share memory with
         the other arrays; arrays whose address ranges overlap count as sharing.

@@ -40,7 +40,7 @@ class ConvPlan:
         out_storage: str,
         direct: bool,
         fast: bool,
-        zeros: bool,
+        skips: bool,
         threads: int,
         tables: Sequence[Any] | None = None,
     ) -> None: ...

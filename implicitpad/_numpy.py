@@ -31,7 +31,7 @@ def whole(size: int) -> Axis:
 
 
 def conv_plan(
-    geometry: ConvGeometry, axes: tuple[Any, ...], direct: bool, fast: bool, zeros: bool
+    geometry: ConvGeometry, axes: tuple[Any, ...], direct: bool, fast: bool, skips: bool
 ) -> Any:
     """The compiled plan; see `ConvPlan`."""
     return _conv_cpu.ConvPlan(
@@ -45,7 +45,7 @@ def conv_plan(
         geometry.out_dtype.name,
         direct,
         fast,
-        zeros,
+        skips,
         _threads.get_num_threads(),
     )
 
@@ -119,15 +119,16 @@ class PackedConv:
                 and all(stride % item == 0 for stride in y.strides)
                 and y.flags.aligned
             )
-            fast = geometry.precision == "fast" and bool(np.isfinite(fill).all())
-            zeros = own and self.finite and not fill.any()
+            fast = geometry.precision == "fast" and geometry.compute.kind == "f"
+            fast = fast and bool(np.isfinite(fill).all())
+            skips = self.finite and (fast or (own and not fill.any()))
             plan = None
             if fast:
                 from . import _numpy_separable  # which builds on this module
 
                 plan = _numpy_separable.plan(geometry, axes, self.terms, direct)
             if plan is None:
-                plan = conv_plan(geometry, axes, direct, fast, zeros)
+                plan = conv_plan(geometry, axes, direct, fast, skips)
             limits = None
             if residual is not None or self._activation is not None:
                 limits = (self._activation or NOTHING).limits(geometry.compute)

@@ -30,7 +30,7 @@ from plan cimport Call, Plan
 from plane_planning cimport SPECTRUM, choose_planes, find_run, lay_out_workspace, resolve_planes
 from planning cimport *
 from separable cimport add_band, split_filters
-from tables cimport fill_table, note_outside
+from tables cimport fill_table, note_outside, seen_share
 from tasks cimport MOST_TAPS, run_task
 
 cdef extern from *:
@@ -135,10 +135,12 @@ cdef class Buffer:
         free(self.memory)
 
 
-cdef const void *memory_of(array) except NULL:
-    """Of an array that the caller keeps."""
+cdef void *memory_of(array, int flags=PyBUF_STRIDES, Py_ssize_t *stride=NULL) except NULL:
+    """Of an array that the caller keeps. `stride`: receives the bytes between elements of its first axis, or 0."""
     cdef Py_buffer view
-    PyObject_GetBuffer(array, &view, PyBUF_STRIDES)
+    PyObject_GetBuffer(array, &view, flags)
+    if stride != NULL:
+        stride[0] = view.strides[0] if view.ndim else 0
     PyBuffer_Release(&view)
     return view.buf
 
@@ -148,9 +150,10 @@ cdef class ConvPlan:
 
     `axes`: three objects with size, kernel, stride, dilation, before, mode, out (implicitpad._geometry.Axis).
     `storage`, `weight_storage`, `out_storage`: dtype names of input, weights and output. `direct`: the output's
-    last axis is contiguous. `fast`: F(4x4, 3x3) may be used; the fill is finite. `zeros`: the fill is 0 and the
-    weights are finite. `corrected`: calls want fill_sums. `interleaved`: `pack` and calls take weights and fill as
-    they are stored, not in the element type. `offset`: added to every input value; the bias must take it back.
+    last axis is contiguous. `fast`: F(4x4, 3x3) may be used; the fill is finite. `skips`: taps in the padding may
+    be left out: weights are finite, and the fill is 0 or `fast` adds its part. `corrected`: calls want fill_sums.
+    `interleaved`: `pack` and calls take weights and fill as they are stored, not in the element type. `offset`:
+    added to every input value; the bias must take it back.
     `tables`: three int32 arrays, the element that each virtual position reads or -1, instead of the index map of
     the axes: kernels follow any table, of elements in any order.
     """
@@ -169,7 +172,7 @@ cdef class ConvPlan:
     cdef readonly tuple blocks
 
     def __init__(self, axes, int batch, int in_channels, int out_channels, int groups, storage, weight_storage,
-                 out_storage, bint direct, bint fast, bint zeros, int threads, tables=None):
+                 out_storage, bint direct, bint fast, bint skips, int threads, tables=None):
         cdef Plan *plan = &self.plan
         code, element = STORAGE[storage]
         self.instruction_set = get_instruction_set()
@@ -200,6 +203,9 @@ cdef class ConvPlan:
             return
         cost, widths = choose_tile(plan, True)
         dot = find_dot(_chosen, code, STORAGE[weight_storage][0])
+        skips = skips and max(axis.kernel for axis in axes) <= MOST_TAPS
+        if fast and skips and tables is None and plan.channel_lanes:
+            cost *= seen_share(axes)
         winograd = choose_winograd(plan, cost if dot == NULL else cost / dot.channels, fast)
         if winograd is None and dot != NULL:
             use_dot(plan, dot)
@@ -222,7 +228,7 @@ cdef class ConvPlan:
             plan.group_weights = plan.positions * plan.weight_stride * plan.n_blocks
         divide(plan, threads)
         self.threads = plan.threads
-        self._allocate(axes, zeros and not self.offset, tables)
+        self._allocate(axes, skips and not self.offset, fast, tables)
 
     cdef _fill_tables(self, axes, tables, int32_t *memory):
         cdef Plan *plan = &self.plan
@@ -230,7 +236,7 @@ cdef class ConvPlan:
             plan.axis[a].source, memory = memory, memory + plan.axis[a].virtual
             fill_table(&plan.axis[a], axes[a], None if tables is None else tables[a])
 
-    cdef _allocate(self, axes, bint zeros, tables):
+    cdef _allocate(self, axes, bint skips, bint fast, tables):
         cdef Plan *plan = &self.plan
         cdef int a, b, t0, t1, t2, first = 0
         cdef int32_t *memory
@@ -248,12 +254,11 @@ cdef class ConvPlan:
             first += plan.width[b]
         self._fill_tables(axes, tables, memory)
         outside = 0.0
-        if plan.tile > 2 or zeros and plan.tile == 1 and plan.channel_lanes and max(
-                axis.kernel for axis in axes) <= MOST_TAPS:
+        if plan.tile > 2 or skips and plan.tile == 1 and plan.channel_lanes:
             self.outside = Buffer(plan.axis[0].out + plan.axis[1].out + plan.axis[2].out)
             outside = note_outside(plan, <unsigned char *>self.outside.data)
-        plan.corrected = plan.tile > 2 and outside > 0
         plan.skips = plan.tile == 1 and 100 * outside > WORTH_SKIPPING
+        plan.corrected = plan.skips and fast if plan.tile == 1 else outside > 0
         self.corrected = plan.corrected
         b = 0
         for t0 in range(plan.axis[0].kernel):
@@ -370,23 +375,14 @@ cdef class ConvCall:
         """
         cdef Plan *plan = &self.plan.plan
         cdef Call call = self.call
-        cdef Py_buffer x_view, y_view, fill_view, sums_view, residual_view
         cdef Py_ssize_t tasks = self.tasks, task
         cdef Buffer workspace = Buffer(plan.threads * plan.workspace)
-        PyObject_GetBuffer(x, &x_view, PyBUF_STRIDES)
-        PyObject_GetBuffer(y, &y_view, PyBUF_STRIDES | PyBUF_WRITABLE)
-        PyObject_GetBuffer(fill, &fill_view, PyBUF_STRIDES)
-        call.x, call.y, call.fill = <const char *>x_view.buf, <char *>y_view.buf, <const char *>fill_view.buf
-        call.fill_stride = fill_view.strides[0] if fill_view.ndim else 0
-        call.fill_sums, call.residual = NULL, NULL
-        if residual is not None:
-            PyObject_GetBuffer(residual, &residual_view, PyBUF_STRIDES)
-            call.residual = <const char *>residual_view.buf
+        call.x, call.y = <const char *>memory_of(x), <char *>memory_of(y, PyBUF_STRIDES | PyBUF_WRITABLE)
+        call.residual = NULL if residual is None else <const char *>memory_of(residual)
+        call.fill = <const char *>memory_of(fill, PyBUF_STRIDES, &call.fill_stride)
+        call.fill_sums = NULL if fill_sums is None else <const double *>memory_of(fill_sums)
         if plan.corrected:
             call.fill, call.fill_stride = call.no_bias, 0
-            if fill_sums is not None:
-                PyObject_GetBuffer(fill_sums, &sums_view, PyBUF_STRIDES)
-                call.fill_sums = <const double *>sums_view.buf
         with nogil:
             if plan.threads == 1:
                 for task in range(tasks):
@@ -395,10 +391,3 @@ cdef class ConvCall:
                 with parallel(num_threads=plan.threads):
                     for task in prange(tasks, schedule="dynamic"):
                         run_task(plan, &call, task, workspace.data + threadid() * plan.workspace)
-        PyBuffer_Release(&x_view)
-        PyBuffer_Release(&y_view)
-        PyBuffer_Release(&fill_view)
-        if call.fill_sums != NULL:
-            PyBuffer_Release(&sums_view)
-        if call.residual != NULL:
-            PyBuffer_Release(&residual_view)

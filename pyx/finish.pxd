@@ -19,6 +19,38 @@ cdef inline const char *residual_at(const Call *call, int image, int channel, in
             + depth * call.residual_stride[2] + row * call.residual_stride[3] + column * call.residual_stride[4])
 
 
+cdef inline void add_fill(const Plan *plan, const Call *call, int filter, int depth, int row, int column, char *out,
+                          int pixels) noexcept nogil:
+    """Add the taps outside, times the fill, to one row of outputs. Only if call.fill_sums is not NULL."""
+    cdef const double *sums = call.fill_sums + <Py_ssize_t>filter * plan.taps
+    cdef const unsigned char *outside = plan.outside[2] + column
+    cdef int rows_out = plan.outside[1][row], depth_out = plan.outside[0][depth]
+    cdef int height = plan.axis[1].kernel, width = plan.axis[2].kernel, p = 0, end, bits, d, h, w, i
+    cdef int first = plan.inside[0] - column, last = plan.inside[1] - column
+    cdef double added
+    cdef float narrow
+    while p < pixels:
+        bits, end = outside[p], p + 1
+        if first <= p < last:
+            end = min(last, pixels)
+        while end < pixels and outside[end] == bits:
+            end += 1
+        if bits or rows_out or depth_out:
+            added = 0
+            for d in range(plan.axis[0].kernel):
+                for h in range(height):
+                    for w in range(width):
+                        if depth_out >> d & 1 or rows_out >> h & 1 or bits >> w & 1:
+                            added += sums[(d * height + h) * width + w]
+            narrow = <float>added
+            for i in range(p, end):
+                if plan.itemsize == 4:
+                    (<float *>out)[i] += narrow
+                else:
+                    (<double *>out)[i] += added
+        p = end
+
+
 cdef inline void finish(const Plan *plan, const Call *call, const char *residual, Py_ssize_t residual_pitch,
                         char *sums, Py_ssize_t pitch, int rows, int n) noexcept nogil:
     """`rows` rows of `n` outputs, so many bytes apart; `residual`: of the first. Only if call.limits is not NULL."""

@@ -4,7 +4,7 @@
 from libc.stdint cimport int32_t
 
 from index_map cimport Mode, mode_of, source_index
-from panel cimport PanelAxis
+from panel cimport PanelAxis, ceil_div
 from plan cimport Plan
 
 
@@ -23,6 +23,22 @@ cdef inline fill_table(PanelAxis *axis, given, const int32_t[:] table):
             axis.source[v] = table[position]
         elif position < limit:
             axis.source[v] = <int32_t>source_index(position - before, size, mode)
+
+
+cdef inline double seen_share(axes):
+    """How many of all terms multiply elements of the input, by the axes' own maps; at most 1."""
+    cdef Py_ssize_t low, stride, first, last, out, found
+    cdef int t
+    cdef double share = 1
+    for axis in axes:
+        if axis.mode == "constant":
+            stride, out, found = axis.stride, axis.out, 0
+            for t in range(axis.kernel):
+                low = axis.before - t * axis.dilation
+                first, last = ceil_div(low, stride), ceil_div(low + axis.size, stride)
+                found += max(0, min(out, last) - max(0, first))
+            share *= <double>found / (<double>out * axis.kernel)
+    return share
 
 
 cdef inline double note_outside(Plan *plan, unsigned char *outside) noexcept nogil:

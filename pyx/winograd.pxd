@@ -10,39 +10,10 @@ panels then hold 0 for the fill, and each output adds what the fill is multiplie
 that lie outside.
 """
 
-from finish cimport ask_for, finish, residual_at
+from finish cimport add_fill, ask_for, finish, residual_at
 from gather cimport fill_panel
 from panel cimport tile_slot, tile_start
 from plan cimport Call, Plan, even_start
-
-
-cdef inline void add_fill(const Plan *plan, const Call *call, int filter, int depth, int row, int column,
-                          char *out, int pixels) noexcept nogil:
-    """Add the taps outside, times the fill, to one row of outputs."""
-    cdef const double *sums = call.fill_sums + <Py_ssize_t>filter * plan.taps
-    cdef const unsigned char *outside = plan.outside[2] + column
-    cdef int rows_out = plan.outside[1][row], depth_out = plan.outside[0][depth]
-    cdef int d, h, w, height = plan.axis[1].kernel, bits, known = 0, p = 0
-    cdef int first = plan.inside[0] - column, last = plan.inside[1] - column
-    cdef double added[8]
-    while p < pixels:
-        if first <= p < last and not rows_out and not depth_out:  # nothing to add until the right border
-            p = last
-            continue
-        bits = outside[p]
-        if not known >> bits & 1:
-            known |= 1 << bits
-            added[bits] = 0
-            for d in range(plan.axis[0].kernel):
-                for h in range(height):
-                    for w in range(3):
-                        if depth_out >> d & 1 or rows_out >> h & 1 or bits >> w & 1:
-                            added[bits] += sums[(d * height + h) * 3 + w]
-        if plan.itemsize == 4:
-            (<float *>out)[p] += <float>added[bits]
-        else:
-            (<double *>out)[p] += added[bits]
-        p += 1
 
 
 cdef inline void repair(const Plan *plan, const Call *call, int filter, const char *panel, const char *bias,

@@ -154,7 +154,7 @@ SKIPPED = {  # size, filter, stride, dilation, padding
 @pytest.mark.parametrize("special", [None, np.inf, np.nan])
 def test_leaving_out_taps_in_zero_padding_changes_no_bit(instruction_set, name, special):
     size, f, stride, dilation, width = SKIPPED[name]
-    x, w = numbers(0, (2, 40, *size), "float32"), numbers(1, (65, 40, *[f] * len(size)), "float32")
+    x, w = numbers(0, (2, 40, *size), "float32"), numbers(1, (64, 40, *[f] * len(size)), "float32")
     x.flat[::7] = -0.0
     if special is not None:
         w.flat[5] = special  # times zero is not zero
@@ -163,6 +163,40 @@ def test_leaving_out_taps_in_zero_padding_changes_no_bit(instruction_set, name, 
     got = problem.conv()
     assert_identical(got, problem.conv_of_padded())
     assert_within(got, problem.reference(), error_bound(problem))
+
+
+# By 12, fast precision prefers tiles.
+FAR = SKIPPED | {"wide dilation": ((33, 33), 3, 1, 24, 24)}
+
+
+def test_where_fast_leaves_out_taps(instruction_set):
+    for dilation, found in ((24, True), (36, True), (1, False)):
+        plane = Axis(33, 3, 1, dilation, dilation, dilation, "constant")
+        axes = (Axis(1, 1, 1, 1, 0, 0, "constant"), plane, plane)
+        kinds = ("float32", "float32", "float32", True, True)
+        plan = _conv_cpu.ConvPlan(axes, 2, 40, 64, 1, *kinds, True, 1)
+        assert (plan.corrected and plan.layout == "channel") == found
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_fast_leaves_out_taps_in_any_padding(instruction_set, threads, name):
+    """What they would have added, the fill times their weights, is added at once."""
+    size, f, stride, dilation, width = FAR[name]
+    x, w = numbers(0, (2, 40, *size), "float32"), numbers(1, (64, 40, *[f] * len(size)), "float32")
+    axes = tuple(Axis(n, f, stride, dilation, width, width + 1, "constant") for n in size)
+    problem = Problem(x, w, numbers(2, (64,), "float32"), axes, fill_value=numbers(3, (40,), "f"))
+    got, want = problem.conv(precision="fast"), problem.reference()
+    assert abs(got - want).max() <= 4e-6 * abs(want).max()
+    host = np.zeros((*want.shape[:-1], 2 * want.shape[-1]), np.float32)
+    assert_identical(problem.conv(precision="fast", out=host[..., ::2]), got)
+    x[1, 3, ..., 5] = np.nan
+    np.testing.assert_array_equal(
+        np.isnan(problem.conv(precision="fast")), np.isnan(problem.conv())
+    )
+    w[7, 2].flat[0] = np.inf  # times a fill it counts
+    np.testing.assert_array_equal(
+        np.isfinite(problem.conv(precision="fast")), np.isfinite(problem.conv())
+    )
 
 
 def test_by_hand():
