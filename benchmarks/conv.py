@@ -1,8 +1,9 @@
 """Convolution layers against PyTorch, ONNX Runtime and OpenVINO: ``--help`` tells how.
 
-Planned layers, float32, fill 0.5 if nothing else is said, random data, fresh outputs. *pad* opponents solve the same
-problem by an explicit padded copy (in PyTorch ``F.pad``, then ``conv2d``, in either memory layout);
-*zero* is the same layer with the opponent's own zero padding, another problem that needs no copy.
+Planned layers, float32, fill 0.5 if nothing else is said, random data, fresh outputs. *pad*
+opponents solve the same problem by an explicit padded copy (in PyTorch ``F.pad``, then ``conv2d``,
+in either memory layout); *zero* is the same layer with the opponent's own zero padding, which needs
+no copy and is another problem unless the fill is 0.
 GF/s counts the operations of direct convolution, so that Winograd may exceed the processor's peak.
 Ratios: the opponent's time over that of our default; above 1 implicitpad is faster. Errors are the
 largest difference from float64, over the largest output.

@@ -75,7 +75,12 @@ def onnx_model(layer: Layer, w: Any, b: Any, padding: bool) -> bytes:
 
     around = [layer.p] * 2 * layer.rank
     size = [layer.n, layer.c, *[layer.h] * layer.rank]
-    stored = {"w": w, "b": b, "widths": np.array([0, 0, *around[::2]] * 2), "v": np.float32(layer.v)}
+    stored = {
+        "w": w,
+        "b": b,
+        "widths": np.array([0, 0, *around[::2]] * 2),
+        "v": np.float32(layer.v),
+    }
     pad = [helper.make_node("Pad", ["x", "widths", "v"], ["wide"])] if padding else []
     conv = helper.make_node(
         "Conv",

@@ -205,7 +205,7 @@ cdef class ConvPlan:
         dot = find_dot(_chosen, code, STORAGE[weight_storage][0])
         skips = skips and max(axis.kernel for axis in axes) <= MOST_TAPS
         if fast and skips and tables is None and plan.channel_lanes:
-            cost *= seen_share(axes)
+            cost *= seen_share(plan, axes)
         winograd = choose_winograd(plan, cost if dot == NULL else cost / dot.channels, fast)
         if winograd is None and dot != NULL:
             use_dot(plan, dot)

@@ -25,19 +25,24 @@ cdef inline fill_table(PanelAxis *axis, given, const int32_t[:] table):
             axis.source[v] = <int32_t>source_index(position - before, size, mode)
 
 
-cdef inline double seen_share(axes):
-    """How many of all terms multiply elements of the input, by the axes' own maps; at most 1."""
-    cdef Py_ssize_t low, stride, first, last, out, found
+cdef inline double seen_share(const Plan *plan, axes):
+    """How many of all terms are computed when channel tiles leave out the taps that all their outputs find outside."""
+    cdef int tile = plan.kernels.tile_pixels, columns = plan.axis[2].out, rows = 2 if 2 * columns <= tile else 1
+    cdef Py_ssize_t position, last, size, out, step, i, found, reach
     cdef int t
     cdef double share = 1
-    for axis in axes:
-        if axis.mode == "constant":
-            stride, out, found = axis.stride, axis.out, 0
-            for t in range(axis.kernel):
-                low = axis.before - t * axis.dilation
-                first, last = ceil_div(low, stride), ceil_div(low + axis.size, stride)
-                found += max(0, min(out, last) - max(0, first))
-            share *= <double>found / (<double>out * axis.kernel)
+    steps = (1, rows, ceil_div(columns, ceil_div(rows * columns, tile)))
+    for axis, step in zip(axes, steps):
+        if axis.mode != "constant":
+            continue
+        out, size, found = axis.out, axis.size, 0
+        for t in range(axis.kernel):
+            for i in range(0, out, step):
+                last = min(i + step, out) - 1
+                position, reach = t * axis.dilation - axis.before, axis.stride
+                if position + last * reach >= 0 and position + i * reach < size:
+                    found += last - i + 1
+        share *= <double>found / (<double>out * axis.kernel)
     return share
 
 

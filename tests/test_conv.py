@@ -176,6 +176,9 @@ def test_where_fast_leaves_out_taps(instruction_set):
         kinds = ("float32", "float32", "float32", True, True)
         plan = _conv_cpu.ConvPlan(axes, 2, 40, 64, 1, *kinds, True, 1)
         assert (plan.corrected and plan.layout == "channel") == found
+    small = Axis(7, 3, 1, 1, 1, 1, "constant")  # a tile takes rows and columns: none is outside
+    plan = _conv_cpu.ConvPlan((axes[0], small, small), 1, 512, 512, 1, *kinds, True, 1)
+    assert plan.layout.startswith("winograd")
 
 
 @pytest.mark.parametrize("name", FAR)
