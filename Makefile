@@ -47,7 +47,7 @@ $(BIN)/python:
 	  { echo "implicitpad needs Python 3.10 or newer: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "This Python cannot make virtual environments: install its venv package (on Debian: python3-venv)."; exit 1; }
-	@echo "Creating $(VENV) (once; with the build about two minutes)"
+	@echo "Creating $(VENV) (once; with the build about three minutes)"
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/tools: | $(BIN)/python
@@ -61,5 +61,5 @@ $(VENV)/built: $(SOURCES) | $(VENV)/tools
 
 $(VENV)/dev: $(VENV)/built
 	@echo "Installing the linters"
-	@$(BUILD) --editable '.[dev]'
+	@$(PIP) --group dev
 	@touch $@
