@@ -12,7 +12,7 @@ from ._cuda_conv import NULL, constant, fill_array
 from ._cuda_device import Device, kernel
 from ._cuda_families import GRID_LIMIT
 from ._cuda_instances import expression
-from ._cuda_params import ADJOINT, element_strides, structure, three
+from ._cuda_params import ADJOINT, strides_of, structure, three
 from ._cuda_table import THREADS, firsts, index_table, inverse_table, lengths
 
 BLOCK = (THREADS,)
@@ -23,17 +23,10 @@ def _params(
     has_bias: bool = False,
 ) -> np.ndarray:  # fmt: skip
     """The structure for forward input ``x``, forward output ``y`` and the axes of the windows."""
-    x_batch, x_channel, x_axis = element_strides(x, batched)
-    y_batch, y_channel, y_axis = element_strides(y, batched)
     in_channels, out_channels = x.shape[batched], y.shape[batched]
     return structure(
         ADJOINT,
-        x_batch=x_batch,
-        x_channel=x_channel,
-        x_axis=x_axis,
-        y_batch=y_batch,
-        y_channel=y_channel,
-        y_axis=y_axis,
+        **strides_of(batched, x=x, y=y),
         batch=x.shape[0] if batched else 1,
         in_channels=in_channels,
         out_channels=out_channels,

@@ -16,7 +16,7 @@ import numpy as np
 from ._activation import NOTHING, Activation
 from ._cuda_device import Device, kernel
 from ._cuda_families import Launch, choose
-from ._cuda_params import CONV, PACK, element_strides, structure, three
+from ._cuda_params import CONV, PACK, strides_of, structure, three
 from ._cuda_table import THREADS, firsts, index_table
 
 NULL = np.uint64(0)
@@ -147,23 +147,12 @@ def plan(
     if found is None:
         if len(packed.plans) >= PLANS:
             del packed.plans[next(iter(packed.plans))]
-        x_batch, x_channel, x_axis = element_strides(x, geometry.batched)
-        y_batch, y_channel, y_axis = element_strides(y, geometry.batched)
         addend = y if residual is None else residual
-        r_batch, r_channel, r_axis = element_strides(addend, geometry.batched)
         slope, low, high = (packed.activation or NOTHING).limits(geometry.compute)
         axes = geometry.axes
         params = structure(
             CONV,
-            x_batch=x_batch,
-            x_channel=x_channel,
-            x_axis=x_axis,
-            y_batch=y_batch,
-            y_channel=y_channel,
-            y_axis=y_axis,
-            r_batch=r_batch,
-            r_channel=r_channel,
-            r_axis=r_axis,
+            **strides_of(geometry.batched, x=x, y=y, r=addend),
             fill=fill_bits(fill),
             slope=fill_bits(slope),
             low=fill_bits(low),

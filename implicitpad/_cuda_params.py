@@ -80,11 +80,17 @@ def three(values: Iterable[int], missing: int) -> tuple[int, ...]:
     return (missing,) * (3 - len(values)) + values
 
 
-def element_strides(array: Any, batched: bool) -> tuple[int, int, tuple[int, ...]]:
-    """Strides of an (N, C, *spatial) or (C, *spatial) array in elements: batch, channel, axes."""
-    steps = [step // array.dtype.itemsize for step in array.strides]
-    batch = steps.pop(0) if batched else 0
-    return batch, steps[0], three(steps[1:], 0)
+def strides_of(batched: bool, **arrays: Any) -> dict[str, Any]:
+    """The fields x_batch, x_channel, x_axis of an array x, in elements, for each array given.
+
+    The arrays are (N, C, *spatial), or (C, *spatial) if not batched.
+    """
+    fields: dict[str, Any] = {}
+    for name, array in arrays.items():
+        steps = [step // array.dtype.itemsize for step in array.strides]
+        fields[f"{name}_batch"] = steps.pop(0) if batched else 0
+        fields[f"{name}_channel"], fields[f"{name}_axis"] = steps[0], three(steps[1:], 0)
+    return fields
 
 
 def structure(dtype: np.dtype, **fields: Any) -> np.ndarray:

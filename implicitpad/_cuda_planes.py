@@ -10,7 +10,7 @@ import numpy as np
 from ._cuda_device import Device, kernel
 from ._cuda_families import GRID_LIMIT
 from ._cuda_instances import FLOATS, ORDERED, expression
-from ._cuda_params import PLANE, element_strides, structure, three
+from ._cuda_params import PLANE, strides_of, structure, three
 from ._cuda_pool import pool
 from ._cuda_table import THREADS
 from ._geometry_pool import PoolGeometry
@@ -62,16 +62,9 @@ def pad(device: Device, x: Any, axes: tuple[Any, ...], fill: Any) -> Any:
 
 
 def _params(x: Any, y: Any, batched: bool, sizes: tuple[int, ...]) -> np.ndarray:
-    x_batch, x_channel, x_axis = element_strides(x, batched)
-    y_batch, y_channel, y_axis = element_strides(y, batched)
     return structure(
         PLANE,
-        x_batch=x_batch,
-        x_channel=x_channel,
-        x_axis=x_axis,
-        y_batch=y_batch,
-        y_channel=y_channel,
-        y_axis=y_axis,
+        **strides_of(batched, x=x, y=y),
         batch=x.shape[0] if batched else 1,
         channels=x.shape[batched],
         size=three(x.shape[1 + batched :], 1),

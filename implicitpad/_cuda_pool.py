@@ -10,7 +10,7 @@ from ._cuda_conv import NULL, fill_array, fill_bits
 from ._cuda_device import Device, kernel
 from ._cuda_families import GRID_LIMIT
 from ._cuda_instances import FLOATS, ORDERED, expression
-from ._cuda_params import POOL, element_strides, structure, three
+from ._cuda_params import POOL, strides_of, structure, three
 from ._cuda_table import THREADS, firsts, index_table
 
 
@@ -21,17 +21,10 @@ def pool(device: Device, geometry: Any, input: Any, indices: bool = False) -> tu
     if not values.size:
         return values, index
     axes, fill = geometry.axes, geometry.fill
-    x_batch, x_channel, x_axis = element_strides(input, geometry.batched)
-    y_batch, y_channel, y_axis = element_strides(values, geometry.batched)
     out = three((axis.out for axis in axes), 1)
     params = structure(
         POOL,
-        x_batch=x_batch,
-        x_channel=x_channel,
-        x_axis=x_axis,
-        y_batch=y_batch,
-        y_channel=y_channel,
-        y_axis=y_axis,
+        **strides_of(geometry.batched, x=input, y=values),
         fill=fill_bits(fill),
         batch=geometry.batch,
         channels=geometry.channels,

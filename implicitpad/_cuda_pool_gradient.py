@@ -13,7 +13,7 @@ from ._cuda_conv import constant
 from ._cuda_device import Device, kernel
 from ._cuda_families import GRID_LIMIT
 from ._cuda_instances import FLOATS, expression
-from ._cuda_params import POOL_GRADIENT, element_strides, structure, three
+from ._cuda_params import POOL_GRADIENT, strides_of, structure, three
 from ._cuda_pool import pool
 from ._cuda_table import THREADS, inverse_table
 
@@ -76,16 +76,9 @@ def _fill_gradient(
 def _params(
     geometry: Any, x: Any, y: Any, readers: tuple[int, ...], counts: tuple[int, ...] = (0, 0, 0)
 ) -> np.ndarray:
-    x_batch, x_channel, x_axis = element_strides(x, geometry.batched)
-    y_batch, y_channel, y_axis = element_strides(y, geometry.batched)
     return structure(
         POOL_GRADIENT,
-        x_batch=x_batch,
-        x_channel=x_channel,
-        x_axis=x_axis,
-        y_batch=y_batch,
-        y_channel=y_channel,
-        y_axis=y_axis,
+        **strides_of(geometry.batched, x=x, y=y),
         batch=geometry.batch,
         channels=geometry.channels,
         divisor=geometry.divisor,

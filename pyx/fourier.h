@@ -122,17 +122,12 @@ static void NAME(fourier_put)(void *tile, int row, int part, const void *values)
 static int NAME(fourier_get)(const void *tile, int row, int part, const void *bias, void *values, int n) {
     const vector b = broadcast(*(const ELEMENT *)bias);
     vector suspect = (vector){0};
-    ELEMENT lanes[LANES];
     for (int s = 0; s * LANES < n; s++) {
         const vector v = vload((const ELEMENT *)tile + s * STRIP_STRIDE + row * PAIR + part * LANES) + b;
         suspect += v - v;
         vstore((ELEMENT *)values + s * LANES, v);
     }
-    vstore(lanes, suspect);
-    for (int i = 0; i < LANES; i++)
-        if (!(lanes[i] == 0))
-            return 1;
-    return 0;
+    return NAME(spoilt)(suspect);
 }
 
 static const fourier_kernels NAME(fourier) = {

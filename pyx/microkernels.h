@@ -18,6 +18,16 @@
 #define NUMBER(x) broadcast((ELEMENT)(x))
 #define LINE ((TILE_PIXELS + LANES - 1) / LANES * LANES)
 
+/* Whether `suspect`, a sum of v - v over outputs v, tells of one that is infinite or NaN. */
+INLINE int NAME(spoilt)(vector suspect) {
+    ELEMENT lanes[LANES];
+    vstore(lanes, suspect);
+    for (int i = 0; i < LANES; i++)
+        if (!(lanes[i] == 0))
+            return 1;
+    return 0;
+}
+
 INLINE int NAME(partial_channels)(int taps) { return taps < PARTIAL_TERMS ? PARTIAL_TERMS / taps : 1; }
 
 INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *panel, ptrdiff_t channel_stride,

@@ -213,12 +213,7 @@ INLINE int TILED(transform_products)(const ELEMENT *products, ptrdiff_t stride, 
                 }
         }
     }
-    ELEMENT lanes[LANES];
-    vstore(lanes, suspect);
-    for (int i = 0; i < LANES; i++)
-        if (!(lanes[i] == 0))
-            return 1;
-    return 0;
+    return NAME(spoilt)(suspect);
 }
 
 /* One row of tiles of a block of output channels; `step` <= WINOGRAD_DILATION: pixels from one of a tile to the next.

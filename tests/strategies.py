@@ -35,6 +35,20 @@ FUNCTIONS = {1: ip.conv1d, 2: ip.conv2d, 3: ip.conv3d}
 LAYERS = {1: ip.Conv1d, 2: ip.Conv2d, 3: ip.Conv3d}
 
 
+# For kernels that multiply several channels at a time: input, weights, stride, dilation.
+DOT_LAYERS = {
+    "groups, dilated": ((1, 14, 19, 16), (12, 7, 3, 3), 1, 2),
+    "few filters": ((1, 5, 20, 70), (3, 5, 5, 5), 1, 1),
+    "depthwise": ((1, 9, 21, 40), (18, 1, 3, 3), 1, 1),
+    "stride 2": ((1, 16, 30, 41), (36, 16, 3, 3), 2, 1),
+    "stride 3": ((1, 6, 30, 41), (17, 6, 4, 5), 3, 1),
+    "pointwise": ((2, 34, 12, 13), (70, 34, 1, 1), 1, 1),
+    "narrow": ((1, 32, 30, 5), (33, 32, 3, 3), 1, 1),
+    "signal": ((2, 15, 301), (32, 15, 9), 1, 3),
+    "volume": ((1, 6, 5, 9, 17), (20, 6, 3, 3, 3), 1, 1),
+}
+
+
 @dataclass(repr=False)
 class Problem:
     """A call, with the axes that its arguments stand for, written out by hand."""
@@ -255,4 +269,12 @@ def problems(
         groups,
         fill,
         f"{kinds}, layouts {layouts}",
+    )
+
+
+def widely_padded(shape: Any, weight: Any, stride: int, dilation: int, mode: str) -> Any:
+    """Axes of an input and weights of these shapes, with more padding than a window needs."""
+    return tuple(
+        Axis(n, f, stride, dilation, f, 2 * f, mode)
+        for n, f in zip(shape[2:], weight[2:], strict=True)
     )

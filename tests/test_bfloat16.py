@@ -9,33 +9,19 @@ import numpy as np
 import pytest
 from comparison import assert_identical, assert_within, error_bound
 from hypothesis import given
-from strategies import Problem, lay_out, numbers, problems
+from strategies import DOT_LAYERS, Problem, lay_out, numbers, problems, widely_padded
 
 import implicitpad as ip
 from implicitpad import _conv_cpu
 from implicitpad._geometry import Axis
 
-LAYERS = {  # input, weights, stride, dilation
-    "one channel left over": ((2, 17, 17, 33), (40, 17, 3, 3), 1, 1),
-    "groups, dilated": ((1, 14, 19, 16), (12, 7, 3, 3), 1, 2),
-    "few filters": ((1, 5, 20, 70), (3, 5, 5, 5), 1, 1),
-    "depthwise": ((1, 9, 21, 40), (18, 1, 3, 3), 1, 1),
-    "stride 2": ((1, 16, 30, 41), (36, 16, 3, 3), 2, 1),
-    "stride 3": ((1, 6, 30, 41), (17, 6, 4, 5), 3, 1),
-    "pointwise": ((2, 34, 12, 13), (70, 34, 1, 1), 1, 1),
-    "narrow": ((1, 32, 30, 5), (33, 32, 3, 3), 1, 1),
-    "signal": ((2, 15, 301), (32, 15, 9), 1, 3),
-    "volume": ((1, 6, 5, 9, 17), (20, 6, 3, 3, 3), 1, 1),
-}
+LAYERS = DOT_LAYERS | {"one channel left over": ((2, 17, 17, 33), (40, 17, 3, 3), 1, 1)}
 TINY = float(np.finfo(np.float32).smallest_normal)
 
 
 def layer(name, mode):
-    shape, weight, stride, dilation = LAYERS[name]
-    axes = tuple(
-        Axis(n, f, stride, dilation, f, 2 * f, mode)
-        for n, f in zip(shape[2:], weight[2:], strict=True)
-    )
+    shape, weight, *_ = LAYERS[name]
+    axes = widely_padded(*LAYERS[name], mode)
     arrays = (numbers(i, s, "bfloat16") for i, s in enumerate((shape, weight, weight[:1])))
     fill = numbers(3, shape[1:2], "bfloat16") if mode == "constant" else None
     return Problem(*arrays, axes, shape[1] // weight[1], fill)

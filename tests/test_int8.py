@@ -9,32 +9,18 @@ import numpy as np
 import pytest
 from comparison import assert_identical
 from hypothesis import given
-from strategies import MODES, Problem, lay_out, numbers, problems
+from strategies import DOT_LAYERS, MODES, Problem, lay_out, numbers, problems, widely_padded
 
 from implicitpad._geometry import Axis
 
 BYTES = ("int8", "uint8")
 KINDS = [(x, w) for x in BYTES for w in BYTES]
-LAYERS = {  # input, weights, stride, dilation
-    "two channels left over": ((2, 18, 17, 33), (40, 18, 3, 3), 1, 1),
-    "three left over, groups": ((1, 14, 19, 16), (12, 7, 3, 3), 1, 2),
-    "one left over, few filters": ((1, 5, 20, 70), (3, 5, 5, 5), 1, 1),
-    "depthwise": ((1, 9, 21, 40), (18, 1, 3, 3), 1, 1),
-    "stride 2": ((1, 16, 30, 41), (36, 16, 3, 3), 2, 1),
-    "stride 3": ((1, 6, 30, 41), (17, 6, 4, 5), 3, 1),
-    "pointwise": ((2, 34, 12, 13), (70, 34, 1, 1), 1, 1),
-    "narrow": ((1, 32, 30, 5), (33, 32, 3, 3), 1, 1),
-    "signal": ((2, 15, 301), (32, 15, 9), 1, 3),
-    "volume": ((1, 6, 5, 9, 17), (20, 6, 3, 3, 3), 1, 1),
-}
+LAYERS = DOT_LAYERS | {"two channels left over": ((2, 18, 17, 33), (40, 18, 3, 3), 1, 1)}
 
 
 def layer(name, kinds, mode, values=numbers):
-    shape, weight, stride, dilation = LAYERS[name]
-    axes = tuple(
-        Axis(n, f, stride, dilation, f, 2 * f, mode)
-        for n, f in zip(shape[2:], weight[2:], strict=True)
-    )
+    shape, weight, *_ = LAYERS[name]
+    axes = widely_padded(*LAYERS[name], mode)
     fill = values(3, shape[1:2], kinds[0]) if mode == "constant" else None
     bias = numbers(2, weight[:1], "int32")
     x, w = values(0, shape, kinds[0]), values(1, weight, kinds[1])
