@@ -26,19 +26,18 @@
  * number, any dilation.
  *
  * Column `k` of the kernel, `base` columns into row x (odd: of the elements between), added to the output rows that see
- * it: r, r + stride, ... rows up. `whole`: all of them are wanted; else only those from the oldest, `row`, below n. */
+ * it, `from` ... `to` of those in sight: r, r + stride, ... rows of the kernel up from the youngest. */
 INLINE void NAME(roll_tap)(const int height, const int stride, const int vectors, const int pair, const int masked,
-                           const int fixed, const int whole, const int r, int row, int k, int base, const int odd,
+                           const int fixed, const int from, const int to, const int r, int k, int base, const int odd,
                            const ELEMENT *x, ptrdiff_t x_step, const ELEMENT *weights, const vector *held,
                            NAME(edges) edges, const vector *fill, const plane_strip *s,
                            vector (*acc)[MAX_PLANE_VECTORS]) {
-    const int live = (height + stride - 1) / stride, width = fixed ? fixed : s->width;
+    const int width = fixed ? fixed : s->width;
     vector value[MAX_PLANE_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) value[v] =
         NAME(tap)(stride, masked && (pair || v == 0 || v == vectors - 1), x + v * x_step, base,
                   pair ? 0 : v * stride * LANES, odd, edges, fill[v]);
-    UNROLL for (int i = 0; i < live;
-                i++) if (r + stride * i < height && (whole || (unsigned)(row + live - 1 - i) < (unsigned)s->n)) {
+    UNROLL for (int i = from; i <= to; i++) if (r + stride * i < height) {
         const ptrdiff_t at = (r + stride * i) * width + k;
         const vector w = held ? held[at] : broadcast(weights[at]);
         UNROLL for (int v = 0; v < vectors; v++) acc[i][v] +=
@@ -48,9 +47,9 @@ INLINE void NAME(roll_tap)(const int height, const int stride, const int vectors
     }
 }
 
-/* The input rows after which output row `row` is complete. */
+/* The input rows after which the oldest output row is complete. */
 INLINE void NAME(roll)(const int height, const int stride, const int vectors, const int pair, const int masked,
-                       const int fixed, const int whole, int row, const ptrdiff_t *rows, const vector *held,
+                       const int fixed, const int from, const int to, const ptrdiff_t *rows, const vector *held,
                        NAME(edges) edges, const vector *fill, const plane_strip *s, vector (*acc)[MAX_PLANE_VECTORS]) {
     const int width = fixed ? fixed : s->width, depth = fixed ? 1 : s->depth;
     UNROLL for (int r = 0; r < stride; r++) for (int d = 0; d < depth; d++, rows++) {
@@ -60,8 +59,8 @@ INLINE void NAME(roll)(const int height, const int stride, const int vectors, co
         if (!pair)
             UNROLL for (int v = 0; v < vectors; v++) PREFETCH((const char *)(x + v * stride * LANES) + PLANE_AHEAD);
 #define TAP(base, odd)                                                                                                 \
-    NAME(roll_tap)(height, stride, vectors, pair, masked, fixed, whole, r, row, k, base, odd, x, x_step, weights,      \
-                   held, edges, fill, s, acc)
+    NAME(roll_tap)(height, stride, vectors, pair, masked, fixed, from, to, r, k, base, odd, x, x_step, weights, held,  \
+                   edges, fill, s, acc)
         if (fixed)
             UNROLL for (int k = 0; k < fixed; k++) TAP(k / stride * stride, k % stride);
         else
@@ -71,12 +70,30 @@ INLINE void NAME(roll)(const int height, const int stride, const int vectors, co
     }
 }
 
+/* Store the oldest output row, if there is one yet; all others are one row older. */
+INLINE void NAME(roll_on)(const int live, const int vectors, const int pair, int row, const vector *bias,
+                          const plane_strip *s, vector (*acc)[MAX_PLANE_VECTORS]) {
+    const ptrdiff_t y_step = pair ? s->y_plane : LANES * (ptrdiff_t)sizeof(ELEMENT);
+    char *y = s->y + row * s->y_row;
+    UNROLL for (int v = 0; row >= 0 && v < vectors; v++) {
+        if (!pair && s->stream)
+            NAME(stream)((void *)(y + v * y_step), acc[live - 1][v]);
+        else if (pair || v == vectors - 1)
+            store_first((void *)(y + v * y_step), acc[live - 1][v], s->count - (pair ? 0 : v * LANES));
+        else
+            vstore((void *)(y + v * y_step), acc[live - 1][v]);
+    }
+    UNROLL for (int i = live - 1; i > 0; i--) UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = acc[i - 1][v];
+    UNROLL for (int v = 0; v < vectors; v++) acc[0][v] = bias[v];
+}
+
 INLINE void NAME(rolling)(const int height, const int stride, const int vectors, const int pair, const int masked,
                           const int fixed, const plane_strip *strip) {
     const plane_strip local = *strip, *const s = &local;                         /* which the outputs do not alias */
     const int live = (height + stride - 1) / stride;                             /* output rows that see an input row */
     const int hold = fixed && !pair && TILE_PIXELS == 14 && height * fixed <= 9; /* weights stay in registers */
-    const ptrdiff_t *rows = s->rows, y_step = pair ? s->y_plane : LANES * (ptrdiff_t)sizeof(ELEMENT);
+    const int ends = pair && height > 3 && s->n >= live; /* leave out rows of short planes that are outside */
+    const ptrdiff_t *rows = s->rows;
     const NAME(edges) edges = NAME(edges_of)(s->from, s->to);
     vector bias[MAX_PLANE_VECTORS], fill[MAX_PLANE_VECTORS];
     vector acc[PLANE_ROLLING][MAX_PLANE_VECTORS]; /* of the output rows in sight, youngest first */
@@ -92,25 +109,19 @@ INLINE void NAME(rolling)(const int height, const int stride, const int vectors,
             weights[t] = broadcast(((const ELEMENT *)s->weights)[t]);
             IN_REGISTER(weights[t]);
         }
-    for (int row = 1 - live; row < s->n; row++) { /* the oldest, complete at the end of the round */
-        /* of short planes, output rows above the first and below the last are worth leaving out */
-        if (!pair || (row >= 0 && row + live <= s->n))
-            NAME(roll)(height, stride, vectors, pair, masked, fixed, 1, row, rows, held, edges, fill, s, acc);
-        else
-            NAME(roll)(height, stride, vectors, pair, masked, fixed, 0, row, rows, held, edges, fill, s, acc);
-        rows += stride * (fixed ? 1 : s->depth);
-        if (row >= 0) {
-            char *y = s->y + row * s->y_row;
-            if (!pair && s->stream)
-                UNROLL for (int v = 0; v < vectors; v++) NAME(stream)((void *)(y + v * y_step), acc[live - 1][v]);
-            else
-                UNROLL for (int v = 0; v < vectors; v++) if (pair || v == vectors - 1)
-                    store_first((void *)(y + v * y_step), acc[live - 1][v], s->count - (pair ? 0 : v * LANES));
-            else vstore((void *)(y + v * y_step), acc[live - 1][v]);
-        }
-        UNROLL for (int i = live - 1; i > 0; i--) UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = acc[i - 1][v];
-        UNROLL for (int v = 0; v < vectors; v++) acc[0][v] = bias[v];
+#define ROUND(fixed, from, to, row)                                                                                    \
+    NAME(roll)(height, stride, vectors, pair, masked, fixed, from, to, rows, held, edges, fill, s, acc);               \
+    rows += stride * (fixed ? 1 : s->depth);                                                                           \
+    NAME(roll_on)(live, vectors, pair, row, bias, s, acc)
+
+    if (ends)
+        UNROLL for (int i = 0; i < live - 1; i++) { ROUND(0, 0, i, -1); }
+    for (int row = ends ? 0 : 1 - live; row < s->n - (ends ? live - 1 : 0); row++) {
+        ROUND(fixed, 0, live - 1, row);
     }
+    if (ends)
+        UNROLL for (int i = 1; i < live; i++) { ROUND(0, i, live - 1, s->n - live + i); }
+#undef ROUND
 }
 
 /* Long rows of taps, one row high: taps LANES apart share their loads. */
