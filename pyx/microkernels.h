@@ -74,8 +74,8 @@ INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *
             const int wide = pixels - first < LANES ? pixels - first : LANES;
             ELEMENT *line = out + v * LANES * out_channel + r * out_row + first;
             vector square[LANES];
-            UNROLL for (int i = 0; i < LANES; i++) square[i] = i < wide ? acc[v][r * pixels + first + i] + b
-                                                                        : (vector){0};
+            UNROLL for (int i = 0; i < LANES; i++) square[i] =
+                i < wide ? acc[v][r * pixels + first + i] + b : (vector){0};
             transpose(square);
             if (count == LANES)
                 UNROLL for (int i = 0; i < LANES; i++) store_first(line + i * out_channel, square[i], wide);
