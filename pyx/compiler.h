@@ -19,6 +19,12 @@
 #else
 #define IN_REGISTER(v) (void)(v)
 #endif
+/* Keep an array out of registers, which are wanted for others. */
+#if defined(__GNUC__)
+#define IN_MEMORY(array) __asm__("" : "+m"(array))
+#else
+#define IN_MEMORY(array) (void)(array)
+#endif
 /* Loads stay on their side of it: moved ahead in long unrolled sums, they would want more registers than there are. */
 #if defined(__GNUC__)
 #define LOADS_IN_ORDER __asm__ volatile("" ::: "memory")

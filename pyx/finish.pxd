@@ -19,35 +19,51 @@ cdef inline const char *residual_at(const Call *call, int image, int channel, in
             + depth * call.residual_stride[2] + row * call.residual_stride[3] + column * call.residual_stride[4])
 
 
-cdef inline void add_fill(const Plan *plan, const Call *call, int filter, int depth, int row, int column, char *out,
-                          int pixels) noexcept nogil:
-    """Add the taps outside, times the fill, to one row of outputs. Only if call.fill_sums is not NULL."""
+cdef inline double outside_sum(const Plan *plan, const double *sums, int depths, int rows, int columns) noexcept nogil:
+    """The sums of the taps that one of three masks, a bit for each tap along an axis, has outside."""
+    cdef int d, h, w, height = plan.axis[1].kernel, width = plan.axis[2].kernel
+    cdef double added = 0
+    for d in range(plan.axis[0].kernel):
+        for h in range(height):
+            for w in range(width):
+                if depths >> d & 1 or rows >> h & 1 or columns >> w & 1:
+                    added += sums[(d * height + h) * width + w]
+    return added
+
+
+cdef inline void add_fill(const Plan *plan, const Call *call, int filter, int depth, int row, int row_step, int rows,
+                          int column, char *out, Py_ssize_t out_row, int pixels) noexcept nogil:
+    """Add the taps outside, times the fill, to outputs of every row_step-th row. Only if call.fill_sums is not NULL.
+
+    `out_row`: bytes from one row to the next.
+    """
     cdef const double *sums = call.fill_sums + <Py_ssize_t>filter * plan.taps
-    cdef const unsigned char *outside = plan.outside[2] + column
-    cdef int rows_out = plan.outside[1][row], depth_out = plan.outside[0][depth]
-    cdef int height = plan.axis[1].kernel, width = plan.axis[2].kernel, p = 0, end, bits, d, h, w, i
+    cdef const unsigned char *columns_out = plan.outside[2] + column
+    cdef const unsigned char *rows_out = plan.outside[1] + row
+    cdef int depths_out = plan.outside[0][depth], p = 0, end, bits, r, i, known
     cdef int first = plan.inside[0] - column, last = plan.inside[1] - column
-    cdef double added
+    cdef double added = 0
     cdef float narrow
+    cdef char *line
     while p < pixels:
-        bits, end = outside[p], p + 1
+        bits, end = columns_out[p], p + 1
         if first <= p < last:
             end = min(last, pixels)
-        while end < pixels and outside[end] == bits:
+        while end < pixels and columns_out[end] == bits:
             end += 1
-        if bits or rows_out or depth_out:
-            added = 0
-            for d in range(plan.axis[0].kernel):
-                for h in range(height):
-                    for w in range(width):
-                        if depth_out >> d & 1 or rows_out >> h & 1 or bits >> w & 1:
-                            added += sums[(d * height + h) * width + w]
-            narrow = <float>added
+        known = -1
+        for r in range(rows):
+            if not (bits or rows_out[r * row_step] or depths_out):
+                continue
+            if rows_out[r * row_step] != known:
+                known = rows_out[r * row_step]
+                added = outside_sum(plan, sums, depths_out, known, bits)
+            narrow, line = <float>added, out + r * out_row
             for i in range(p, end):
                 if plan.itemsize == 4:
-                    (<float *>out)[i] += narrow
+                    (<float *>line)[i] += narrow
                 else:
-                    (<double *>out)[i] += added
+                    (<double *>line)[i] += added
         p = end
 
 

@@ -8,6 +8,14 @@ from panel cimport runs_of, slot_sources
 from plan cimport Call, Plan
 
 
+cdef extern from "compiler.h" nogil:
+    void PREFETCH(const void *p) noexcept
+
+cdef enum:
+    AHEAD = 4           # channels from the row that is gathered to the one that is asked for
+    LINES = 16          # of a row; hardware follows longer ones by itself
+
+
 cdef inline int locate(const Plan *plan, const int *first, char *workspace) noexcept nogil:
     """Where the slots of a block come from: input positions of axes 0 and 1, runs of axis 2 (how many)."""
     cdef int32_t *source = <int32_t *>(workspace + plan.source_at)
@@ -24,10 +32,16 @@ cdef inline void fill_panel(const Plan *plan, const Call *call, int image, int f
     cdef int32_t *source = <int32_t *>(workspace + plan.source_at)
     cdef int32_t *source_h = source + plan.axis[0].slots
     cdef panel_run *runs = <panel_run *>(workspace + plan.runs_at)
-    cdef int c, d, h, channel, within, together = 1
+    cdef int c, d, h, channel, within, together = 1, lines = 0, line
+    cdef Py_ssize_t ahead = AHEAD * call.x_stride[1]
     cdef const char *x
     cdef const char *row
     cdef char *target
+    for c in range(n_runs):
+        if runs[c].source >= 0 and 0 < call.x_stride[4] <= 8:
+            ahead += runs[c].source * call.x_stride[4]
+            lines = <int>min(plan.axis[2].slots * call.x_stride[4] // 64 + 1, LINES)
+            break
     for c in range(channels):
         channel = first + c
         if plan.interleaved:
@@ -41,6 +55,8 @@ cdef inline void fill_panel(const Plan *plan, const Call *call, int image, int f
                 row = NULL
                 if source[d] >= 0 and source_h[h] >= 0:
                     row = x + source[d] * call.x_stride[2] + source_h[h] * call.x_stride[3]
+                    for line in range(lines):
+                        PREFETCH(row + ahead + 64 * line)
                 if plan.interleaved:
                     plan.load_channels(target, row, call.x_stride[1], together, call.x_stride[4], runs, n_runs,
                                        call.fill + channel * call.fill_stride, call.fill_stride)

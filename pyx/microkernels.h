@@ -16,7 +16,6 @@
 #endif
 #define CHANNELS (CHANNEL_VECTORS * LANES)
 #define NUMBER(x) broadcast((ELEMENT)(x))
-#define LINE ((TILE_PIXELS + LANES - 1) / LANES * LANES)
 
 /* Whether `suspect`, a sum of v - v over outputs v, tells of one that is infinite or NaN. */
 INLINE int NAME(spoilt)(vector suspect) {
@@ -37,8 +36,12 @@ INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *
     const int n = rows * pixels;
     const int chunk = NAME(partial_channels)(taps);
     vector acc[CHANNEL_VECTORS][TILE_PIXELS], total[CHANNEL_VECTORS][TILE_PIXELS];
-    ELEMENT tile[CHANNELS][LINE];
 
+    for (int k = 0; k < out_channels; k++)
+        UNROLL for (int r = 0; r < rows; r++) {
+            PREFETCH(out + k * out_channel + r * out_row); /* lines of a fresh output come while sums are computed */
+            PREFETCH(out + k * out_channel + r * out_row + pixels - 1);
+        }
     for (int first = 0;; first += chunk) {
         const int last = first + chunk < channels ? first + chunk : channels;
         UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < n; i++) acc[v][i] = (vector){0};
@@ -60,21 +63,27 @@ INLINE void NAME(channel_tile)(const int rows, const int pixels, const ELEMENT *
         if (last == channels)
             break;
         UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < n; i++) total[v][i] = acc[v][i];
+        IN_MEMORY(total);
     }
 
     /* lanes are channels; the output wants pixels side by side */
     UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) {
         const vector b = vload(bias + v * LANES);
-        UNROLL for (int first = 0; first < n; first += LANES) {
+        const int count = out_channels - v * LANES < LANES ? out_channels - v * LANES : LANES;
+        UNROLL for (int r = 0; r < rows; r++) UNROLL for (int first = 0; first < pixels; first += LANES) {
+            const int wide = pixels - first < LANES ? pixels - first : LANES;
+            ELEMENT *line = out + v * LANES * out_channel + r * out_row + first;
             vector square[LANES];
-            UNROLL for (int i = 0; i < LANES; i++) square[i] = first + i < n ? acc[v][first + i] + b : (vector){0};
+            UNROLL for (int i = 0; i < LANES; i++) square[i] =
+                i < wide ? acc[v][r * pixels + first + i] + b : (vector){0};
             transpose(square);
-            UNROLL for (int i = 0; i < LANES; i++) vstore(&tile[v * LANES + i][first], square[i]);
+            if (count == LANES)
+                UNROLL for (int i = 0; i < LANES; i++) store_first(line + i * out_channel, square[i], wide);
+            else
+                for (int i = 0; i < count; i++)
+                    store_first(line + i * out_channel, square[i], wide);
         }
     }
-    for (int k = 0; k < out_channels; k++)
-        UNROLL for (int r = 0; r < rows; r++)
-            memcpy(out + k * out_channel + r * out_row, &tile[k][r * pixels], (size_t)pixels * sizeof(ELEMENT));
 }
 
 INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *panel, ptrdiff_t channel_stride,
@@ -83,6 +92,9 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
     const int chunk = NAME(partial_channels)(taps);
     vector acc[8][MAX_PIXEL_VECTORS], total[8][MAX_PIXEL_VECTORS];
 
+    /* lines of a fresh output come while sums are computed */
+    for (int k = 0; k < width; k++)
+        UNROLL for (int i = 0; i < vectors; i++) PREFETCH(out + k * out_channel + (i + 1) * LANES - 1);
     for (int first = 0;; first += chunk) {
         const int last = first + chunk < channels ? first + chunk : channels;
         UNROLL for (int k = 0; k < width; k++) UNROLL for (int i = 0; i < vectors; i++) acc[k][i] = (vector){0};
@@ -103,6 +115,7 @@ INLINE void NAME(pixel_tile)(const int width, const int vectors, const ELEMENT *
         if (last == channels)
             break;
         UNROLL for (int k = 0; k < width; k++) UNROLL for (int i = 0; i < vectors; i++) total[k][i] = acc[k][i];
+        IN_MEMORY(total);
     }
 
     const int rest = pixels - (vectors - 1) * LANES;
@@ -146,6 +159,7 @@ INLINE void NAME(product_tile)(const int pixels, const ELEMENT *x, ptrdiff_t gro
             break;
         UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++) UNROLL for (int i = 0; i < pixels; i++) total[v][i] =
             acc[v][i];
+        IN_MEMORY(total);
     }
     UNROLL for (int i = 0; i < pixels; i++) UNROLL for (int v = 0; v < CHANNEL_VECTORS; v++)
         vstore(out + i * CHANNELS + v * LANES, acc[v][i]);

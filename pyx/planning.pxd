@@ -140,7 +140,10 @@ cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
     columns = whole_groups(&plan.axis[2], ceil_div(plan.axis[2].tiles, columns))
     parts = ceil_div(plan.axis[1].tiles, max(1, tiles // columns))
     if parts == 1 and plan.axis[0].out == 1 and columns == plan.axis[2].tiles:
-        plan.images = max(1, min(plan.batch, tiles // (plan.axis[1].tiles * columns)))
+        image_tiles = plan.axis[1].tiles * columns
+        # a batch a little too large rather than a rest that reads all weights for a few tiles
+        fits = plan.batch * image_tiles <= 5 * tiles // 4
+        plan.images = plan.batch if fits else max(1, tiles // image_tiles)
     rows = ceil_div(plan.axis[1].tiles, parts)
     panel_bytes(plan, (1, rows if rows < plan.axis[1].dilation else whole_groups(&plan.axis[1], rows), columns))
     width = CHANNEL_VECTORS * plan.kernels.lanes

@@ -96,7 +96,7 @@ cdef inline void direct_block(const Plan *plan, const Call *call, int image, int
     planes too narrow for vectors, whose rows are computed as one, the slots between them for nothing.
     """
     cdef int item = plan.itemsize
-    cdef int row_step = 1, block, d, h, k, r, row, rows, pixels, b, b_step, last
+    cdef int row_step = 1, block, d, h, k, row, rows, pixels, b, b_step, last
     cdef int pitch = plan.axis[2].slots if plan.flat else size[2]   # of a row in scratch
     cdef char *scratch = workspace + plan.scratch_at
     cdef Py_ssize_t area = <Py_ssize_t>size[1] * pitch
@@ -129,10 +129,9 @@ cdef inline void direct_block(const Plan *plan, const Call *call, int image, int
                                  call.y_stride[1] // item, call.y_stride[3] // item, residual)
                         for k in range(0 if call.fill_sums == NULL else min(plan.width[b],
                                                                             plan.filters - plan.first[b])):
-                            for r in range(rows):
-                                add_fill(plan, call, group * plan.filters + plan.first[b] + k, first[0] + d,
-                                         first[1] + h + r, first[2],
-                                         out + k * call.y_stride[1] + r * call.y_stride[3], pixels)
+                            add_fill(plan, call, group * plan.filters + plan.first[b] + k, first[0] + d,
+                                     first[1] + h, 1, rows, first[2], out + k * call.y_stride[1],
+                                     call.y_stride[3], pixels)
                         for k in range(0 if call.limits == NULL else rows):
                             finish(plan, call, residual, call.residual_stride[1], out + k * call.y_stride[3],
                                    call.y_stride[1], min(plan.width[b], plan.filters - plan.first[b]), pixels)
@@ -144,9 +143,9 @@ cdef inline void direct_block(const Plan *plan, const Call *call, int image, int
         for k in range(last if last < plan.width[block] else plan.width[block]):
             for d in range(size[0]):
                 out = scratch + (k * size[0] + d) * area * item
-                for h in range(0 if call.fill_sums == NULL else size[1]):
-                    add_fill(plan, call, group * plan.filters + plan.first[block] + k, first[0] + d, first[1] + h,
-                             first[2], out + h * pitch * item, size[2])
+                if call.fill_sums != NULL:
+                    add_fill(plan, call, group * plan.filters + plan.first[block] + k, first[0] + d, first[1], 1,
+                             size[1], first[2], out, pitch * item, size[2])
                 if call.limits != NULL:
                     finish(plan, call, residual_at(call, image, group * plan.filters + plan.first[block] + k,
                                                    first[0] + d, first[1], first[2]), call.residual_stride[3], out,

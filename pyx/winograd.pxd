@@ -127,9 +127,9 @@ cdef inline void winograd_block(const Plan *plan, const Call *call, int image, i
                 if call.fill_sums == NULL and plan.direct and call.limits == NULL:
                     continue
                 for k in range(count):
-                    for d in range(rows if call.fill_sums != NULL else 0):
-                        add_fill(plan, call, filter + k, first[0], row + d * row_step, column,
-                                 out + (k * out_channel + d * out_row) * item, pixels)
+                    if call.fill_sums != NULL:
+                        add_fill(plan, call, filter + k, first[0], row, row_step, rows, column,
+                                 out + k * out_channel * item, out_row * item, pixels)
                     if call.limits != NULL:
                         finish(plan, call, residual_at(call, image + n, filter + k, first[0], row, column),
                                row_step * call.residual_stride[3], out + k * out_channel * item, out_row * item, rows,
