@@ -201,7 +201,7 @@ typedef struct {
     int masks;                      /* are there masked functions? */
     int vectors[PLANE_ROLLING + 1]; /* of a wide strip, by kernel rows, 0 where they are tall; [0]: tall */
     plane_function *rolling[PLANE_ROLLING + 1][3][3][2];        /* [kernel rows][stride][kind][masked] */
-    plane_function *tall[2];                                    /* [kind], n <= PLANE_TALL_ROWS */
+    plane_function *tall[2][2];                                 /* [kind][masked], n <= PLANE_TALL_ROWS */
     plane_products_function *products[PLANE_ROLLING + 1][3][2]; /* [kernel rows][stride][masked] */
     void (*add_lanes)(void *sums, int taps, double *total);
     void (*fence)(void); /* after streaming */

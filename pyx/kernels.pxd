@@ -125,7 +125,7 @@ cdef extern from "kernels.h" nogil:
         int masks
         int vectors[8]
         plane_function *rolling[8][3][3][2]
-        plane_function *tall[2]
+        plane_function *tall[2][2]
         plane_products_function *products[8][3][2]
         void (*add_lanes)(void *sums, int taps, double *total) noexcept nogil
         void (*fence)() noexcept nogil

@@ -35,10 +35,12 @@ INLINE void NAME(column)(const int vectors, const plane_strip *strip) {
         NAME(column_row)(from, to, vectors, i, offset == NO_ROW ? fill_row : (const void *)(x + offset), weights,      \
                          acc);                                                                                         \
     }
-        UNROLL for (int i = 0; i < LAST; i++) ROW(0, i, i) for (int i = LAST; i < height; i++) ROW(0, LAST, i)
-            UNROLL for (int r = 1; r <= LAST; r++) ROW(r, LAST, height - 1 + r)
+        UNROLL for (int i = 0; i < LAST; i++) ROW(0, i, i);
+        for (int i = LAST; i < height; i++)
+            ROW(0, LAST, i);
+        UNROLL for (int r = 1; r <= LAST; r++) ROW(r, LAST, height - 1 + r);
 #undef ROW
-                UNROLL for (int r = 0; r <= LAST; r++) if (row + r < n) {
+        UNROLL for (int r = 0; r <= LAST; r++) if (row + r < n) {
             ELEMENT *y = (void *)(strip->y + (row + r) * strip->y_row);
             if (stream)
                 UNROLL for (int v = 0; v < vectors; v++) NAME(stream)(y + v * LANES, acc[r][v]);
@@ -60,21 +62,22 @@ INLINE void NAME(column)(const int vectors, const plane_strip *strip) {
 /* 2 ... LANES taps side by side. Nearly every load of 64 bytes would cross cache lines and take twice as long: half of
  * the values are put together from those that the next vectors have loaded anyway. */
 INLINE void NAME(short_line)(const int vectors, const plane_strip *strip) {
-    const plane_strip local = *strip, *const s = &local;
-    const ELEMENT *weights = s->weights;
-    const vector bias = broadcast(*(const ELEMENT *)s->bias);
-    for (int row = 0; row < s->n; row++) {
-        const ELEMENT *x = s->rows[row] == NO_ROW ? s->fill_row : (const void *)(s->x + s->rows[row]);
-        ELEMENT *y = (void *)(s->y + row * s->y_row);
+    const int n = strip->n, width = strip->width, rest = strip->count - (vectors - 1) * LANES, stream = strip->stream;
+    const ELEMENT *weights = strip->weights, *fill_row = strip->fill_row;
+    const vector bias = broadcast(*(const ELEMENT *)strip->bias);
+    for (int row = 0; row < n; row++) {
+        const ptrdiff_t offset = strip->rows[row];
+        const ELEMENT *x = offset == NO_ROW ? fill_row : (const void *)(strip->x + offset);
+        ELEMENT *y = (void *)(strip->y + row * strip->y_row);
         vector acc[MAX_PLANE_VECTORS], part[MAX_PLANE_VECTORS + 1];
         UNROLL for (int v = 0; v < vectors; v++) {
             acc[v] = bias;
             part[v] = vload(x + v * LANES);
             IN_REGISTER(part[v]);
         }
-        part[vectors] = load_first(x + vectors * LANES, s->width - 1);
+        part[vectors] = load_first(x + vectors * LANES, width - 1);
 #define TAP(k)                                                                                                         \
-    if ((k) < LANES && (k) < s->width) {                                                                               \
+    if ((k) < LANES && (k) < width) {                                                                                  \
         const vector w = broadcast(weights[k]);                                                                        \
         UNROLL for (int v = 0; v < vectors; v++) {                                                                     \
             vector value;                                                                                              \
@@ -86,15 +89,28 @@ INLINE void NAME(short_line)(const int vectors, const plane_strip *strip) {
             acc[v] += w * value;                                                                                       \
         }                                                                                                              \
     }
-        TAP(0)
-        TAP(1)
-        TAP(2)
-        TAP(3) TAP(4) TAP(5) TAP(6) TAP(7) TAP(8) TAP(9) TAP(10) TAP(11) TAP(12) TAP(13) TAP(14) TAP(15)
+        TAP(0);
+        TAP(1);
+        TAP(2);
+        TAP(3);
+        TAP(4);
+        TAP(5);
+        TAP(6);
+        TAP(7);
+        TAP(8);
+        TAP(9);
+        TAP(10);
+        TAP(11);
+        TAP(12);
+        TAP(13);
+        TAP(14);
+        TAP(15);
 #undef TAP
-            if (s->stream) UNROLL for (int v = 0; v < vectors; v++) NAME(stream)(y + v * LANES, acc[v]);
+        if (stream)
+            UNROLL for (int v = 0; v < vectors; v++) NAME(stream)(y + v * LANES, acc[v]);
         else {
             UNROLL for (int v = 0; v < vectors - 1; v++) vstore(y + v * LANES, acc[v]);
-            store_first(y + (vectors - 1) * LANES, acc[vectors - 1], s->count - (vectors - 1) * LANES);
+            store_first(y + (vectors - 1) * LANES, acc[vectors - 1], rest);
         }
     }
 }

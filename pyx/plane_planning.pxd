@@ -13,7 +13,7 @@ from plan cimport Plan
 
 cdef enum:
     PLANE_BAND_BYTES = 192 * 1024   # of the input rows of a band, to stay in the second-level cache
-    PLANE_STRIP_BYTES = 96 * 1024   # of the rows that a strip walks down
+    PLANE_BAND_KERNELS = 8          # height of a band over the kernel's, at least
     PLANE_MACS_PER_TASK = 200000
     PLANE_MACS_PER_THREAD = 400000
     PLANE_STREAM_BYTES = 8 * 1024 * 1024   # larger outputs are stored past the caches
@@ -66,8 +66,8 @@ cdef inline void divide_planes(Plan *plan, int threads):
     row_bytes = plan.axis[2].virtual * plan.x_item
     rows = PLANE_BAND_BYTES // row_bytes - plan.axis[1].kernel * plan.axis[1].dilation
     rows = max(rows // plan.axis[1].stride, 2 * PLANE_TALL_ROWS)
-    if not plan.tall:   # a strip walks down the rows of a band: their pages must stay in the first-level TLB
-        rows = min(rows, max(PLANE_STRIP_BYTES // row_bytes, 2 * PLANE_TALL_ROWS))
+    if not plan.tall:   # a strip walks down the band, and sums all but one of the kernel's rows in vain
+        rows = max(rows, PLANE_BAND_KERNELS * plan.phases * (plan.axis[1].kernel - 1))
     macs *= <double>plan.axis[0].out * plan.axis[1].out * plan.axis[2].out
     plan.threads = <int>max(1, min(threads, macs / PLANE_MACS_PER_THREAD))
     wanted = min(4 * plan.threads, macs / PLANE_MACS_PER_TASK) if plan.threads > 1 else 1

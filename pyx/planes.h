@@ -9,6 +9,8 @@
  *             output rows that see it, whose accumulators move on by one
  *   tall      more rows: PLANE_TALL_ROWS output rows at a time, each input row added to all that see it
  *
+ * `masked`: the strip's first and last vectors leave the image; those between lie inside.
+ *
  * Every output is one sum over rows, depth and columns of the kernel, in this order; tall kernels add up
  * partial sums of about PARTIAL_TERMS terms.
  */
@@ -21,18 +23,64 @@
 
 /* `pair`: the two vectors are of two planes, x_plane and so on apart, with a filter each: narrow planes keep the
  * multiply-adds waiting for one another. `fixed`: columns of the kernel, next to each other, depth 1; 0: any
- * number, any dilation. `masked`: the strip's first and last vectors leave the image; those between lie inside. */
+ * number, any dilation.
+ *
+ * Column `k` of the kernel, `base` columns into row x (odd: of the elements between), added to the output rows that see
+ * it: r, r + stride, ... rows up. `whole`: all of them are wanted; else only those from the oldest, `row`, below n. */
+INLINE void NAME(roll_tap)(const int height, const int stride, const int vectors, const int pair, const int masked,
+                           const int fixed, const int whole, const int r, int row, int k, int base, const int odd,
+                           const ELEMENT *x, ptrdiff_t x_step, const ELEMENT *weights, const vector *held,
+                           NAME(edges) edges, const vector *fill, const plane_strip *s,
+                           vector (*acc)[MAX_PLANE_VECTORS]) {
+    const int live = (height + stride - 1) / stride, width = fixed ? fixed : s->width;
+    vector value[MAX_PLANE_VECTORS];
+    UNROLL for (int v = 0; v < vectors; v++) value[v] =
+        NAME(tap)(stride, masked && (pair || v == 0 || v == vectors - 1), x + v * x_step, base,
+                  pair ? 0 : v * stride * LANES, odd, edges, fill[v]);
+    UNROLL for (int i = 0; i < live;
+                i++) if (r + stride * i < height && (whole || (unsigned)(row + live - 1 - i) < (unsigned)s->n)) {
+        const ptrdiff_t at = (r + stride * i) * width + k;
+        const vector w = held ? held[at] : broadcast(weights[at]);
+        UNROLL for (int v = 0; v < vectors; v++) acc[i][v] +=
+            (pair && v ? broadcast(weights[at + s->weights_plane]) : w) * value[v];
+        if (height > 3)
+            LOADS_IN_ORDER;
+    }
+}
+
+/* The input rows after which output row `row` is complete. */
+INLINE void NAME(roll)(const int height, const int stride, const int vectors, const int pair, const int masked,
+                       const int fixed, const int whole, int row, const ptrdiff_t *rows, const vector *held,
+                       NAME(edges) edges, const vector *fill, const plane_strip *s, vector (*acc)[MAX_PLANE_VECTORS]) {
+    const int width = fixed ? fixed : s->width, depth = fixed ? 1 : s->depth;
+    UNROLL for (int r = 0; r < stride; r++) for (int d = 0; d < depth; d++, rows++) {
+        const ELEMENT *x = *rows == NO_ROW ? s->fill_row : (const void *)(s->x + *rows);
+        const ELEMENT *weights = (const ELEMENT *)s->weights + (ptrdiff_t)d * height * width;
+        const ptrdiff_t x_step = !pair ? stride * LANES : *rows == NO_ROW ? s->fill_plane : s->x_plane;
+        if (!pair)
+            UNROLL for (int v = 0; v < vectors; v++) PREFETCH((const char *)(x + v * stride * LANES) + PLANE_AHEAD);
+#define TAP(base, odd)                                                                                                 \
+    NAME(roll_tap)(height, stride, vectors, pair, masked, fixed, whole, r, row, k, base, odd, x, x_step, weights,      \
+                   held, edges, fill, s, acc)
+        if (fixed)
+            UNROLL for (int k = 0; k < fixed; k++) TAP(k / stride * stride, k % stride);
+        else
+            for (int k = 0; k < width; k++)
+                TAP(k * s->dilation, 0);
+#undef TAP
+    }
+}
+
 INLINE void NAME(rolling)(const int height, const int stride, const int vectors, const int pair, const int masked,
                           const int fixed, const plane_strip *strip) {
-    const plane_strip local = *strip, *const s = &local; /* which the outputs do not alias */
-    const int live = (height + stride - 1) / stride;     /* output rows that see an input row */
-    const int width = fixed ? fixed : s->width, depth = fixed ? 1 : s->depth;
+    const plane_strip local = *strip, *const s = &local;                         /* which the outputs do not alias */
+    const int live = (height + stride - 1) / stride;                             /* output rows that see an input row */
     const int hold = fixed && !pair && TILE_PIXELS == 14 && height * fixed <= 9; /* weights stay in registers */
     const ptrdiff_t *rows = s->rows, y_step = pair ? s->y_plane : LANES * (ptrdiff_t)sizeof(ELEMENT);
     const NAME(edges) edges = NAME(edges_of)(s->from, s->to);
     vector bias[MAX_PLANE_VECTORS], fill[MAX_PLANE_VECTORS];
     vector acc[PLANE_ROLLING][MAX_PLANE_VECTORS]; /* of the output rows in sight, youngest first */
-    vector held[9];
+    vector weights[9], *const held = hold ? weights : NULL;
 
     UNROLL for (int v = 0; v < vectors; v++) {
         bias[v] = broadcast(((const ELEMENT *)s->bias)[pair ? v : 0]);
@@ -41,39 +89,16 @@ INLINE void NAME(rolling)(const int height, const int stride, const int vectors,
     UNROLL for (int i = 0; i < live; i++) UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = bias[v];
     if (hold)
         UNROLL for (int t = 0; t < height * fixed; t++) {
-            held[t] = broadcast(((const ELEMENT *)s->weights)[t]);
-            IN_REGISTER(held[t]);
+            weights[t] = broadcast(((const ELEMENT *)s->weights)[t]);
+            IN_REGISTER(weights[t]);
         }
     for (int row = 1 - live; row < s->n; row++) { /* the oldest, complete at the end of the round */
-        UNROLL for (int r = 0; r < stride; r++) for (int d = 0; d < depth; d++, rows++) {
-            const ELEMENT *x = *rows == NO_ROW ? s->fill_row : (const void *)(s->x + *rows);
-            const ELEMENT *weights = (const ELEMENT *)s->weights + (ptrdiff_t)d * height * width;
-            const ptrdiff_t x_step = !pair ? stride * LANES : *rows == NO_ROW ? s->fill_plane : s->x_plane;
-            if (!pair)
-                UNROLL for (int v = 0; v < vectors; v++) PREFETCH((const char *)(x + v * stride * LANES) + PLANE_AHEAD);
-#define TAP(k, base, odd)                                                                                              \
-    {                                                                                                                  \
-        vector value[MAX_PLANE_VECTORS];                                                                               \
-        UNROLL for (int v = 0; v < vectors; v++) value[v] =                                                            \
-            NAME(tap)(stride, masked && (pair || v == 0 || v == vectors - 1), x + v * x_step, base,                    \
-                      pair ? 0 : v * stride * LANES, odd, edges, fill[v]);                                             \
-        /* short planes: output rows above and below are worth leaving out */                                          \
-        UNROLL for (int i = 0; i < live;                                                                               \
-                    i++) if (r + stride * i < height && (!pair || (unsigned)(row + live - 1 - i) < (unsigned)s->n)) {  \
-            const ptrdiff_t at = (r + stride * i) * width + (k);                                                       \
-            const vector w = hold ? held[at] : broadcast(weights[at]);                                                 \
-            UNROLL for (int v = 0; v < vectors; v++) acc[i][v] +=                                                      \
-                (pair && v ? broadcast(weights[at + s->weights_plane]) : w) * value[v];                                \
-            if (height > 3)                                                                                            \
-                LOADS_IN_ORDER;                                                                                        \
-        }                                                                                                              \
-    }
-            if (fixed)
-                UNROLL for (int k = 0; k < fixed; k++)
-                    TAP(k, k / stride * stride, k % stride) else for (int k = 0; k < width; k++)
-                        TAP(k, k * s->dilation, 0)
-#undef TAP
-        }
+        /* of short planes, output rows above the first and below the last are worth leaving out */
+        if (!pair || (row >= 0 && row + live <= s->n))
+            NAME(roll)(height, stride, vectors, pair, masked, fixed, 1, row, rows, held, edges, fill, s, acc);
+        else
+            NAME(roll)(height, stride, vectors, pair, masked, fixed, 0, row, rows, held, edges, fill, s, acc);
+        rows += stride * (fixed ? 1 : s->depth);
         if (row >= 0) {
             char *y = s->y + row * s->y_row;
             if (!pair && s->stream)
@@ -125,21 +150,20 @@ INLINE void NAME(line)(const int vectors, const int masked, const plane_strip *s
 }
 
 /* Add input row i to output rows from ... to; then put complete partial sums aside, unless there is only one. */
-INLINE void NAME(tall_row)(const int from, const int to, const int vectors, const int one, int i, int partial,
-                           const plane_strip *s, vector (*acc)[MAX_PLANE_VECTORS], vector (*total)[MAX_PLANE_VECTORS]) {
-    const int width = s->width, dilation = s->dilation;
+INLINE void NAME(tall_row)(const int from, const int to, const int vectors, const int masked, const int one, int i,
+                           int partial, NAME(edges) edges, vector fill, const plane_strip *s,
+                           vector (*acc)[MAX_PLANE_VECTORS], vector (*total)[MAX_PLANE_VECTORS]) {
+    const int width = s->width;
     for (int d = 0; d < s->depth; d++) {
         const ptrdiff_t offset = s->rows[(ptrdiff_t)i * s->depth + d];
         const ELEMENT *x = offset == NO_ROW ? s->fill_row : (const void *)(s->x + offset);
         const ELEMENT *weights = (const ELEMENT *)s->weights + ((ptrdiff_t)d * s->height + i) * width;
         if (offset != NO_ROW) /* what lies to the right is next */
             UNROLL for (int v = 0; v < vectors; v++) PREFETCH((const char *)(x + (vectors + v) * LANES + width - 1));
-        for (int k = 0; k < width; k++, x += dilation) {
+        for (int k = 0; k < width; k++) {
             vector value[MAX_PLANE_VECTORS];
-            UNROLL for (int v = 0; v < vectors; v++) {
-                value[v] = vload(x + v * LANES);
-                IN_REGISTER(value[v]);
-            }
+            UNROLL for (int v = 0; v < vectors; v++) value[v] = NAME(tap)(
+                1, masked && (v == 0 || v == vectors - 1), x + v * LANES, k * s->dilation, v * LANES, 0, edges, fill);
             UNROLL for (int r = from; r <= to; r++) {
                 const vector w = broadcast(weights[k - (ptrdiff_t)r * width]);
                 UNROLL for (int v = 0; v < vectors; v++) acc[r][v] += w * value[v];
@@ -157,21 +181,23 @@ INLINE int NAME(partial_rows)(const plane_strip *s) {
     return terms < PARTIAL_TERMS ? PARTIAL_TERMS / terms : 1;
 }
 
-INLINE void NAME(tall)(const int vectors, const int one, const plane_strip *strip) {
+INLINE void NAME(tall)(const int vectors, const int masked, const int one, const plane_strip *strip) {
     enum { LAST = PLANE_TALL_ROWS - 1 };
     const plane_strip local = *strip, *const s = &local;
     const int partial = NAME(partial_rows)(s);
-    const vector bias = broadcast(*(const ELEMENT *)s->bias);
+    const NAME(edges) edges = NAME(edges_of)(s->from, s->to);
+    const vector bias = broadcast(*(const ELEMENT *)s->bias), fill = broadcast(*(const ELEMENT *)s->fill_row);
     vector acc[PLANE_TALL_ROWS][MAX_PLANE_VECTORS], total[PLANE_TALL_ROWS][MAX_PLANE_VECTORS];
 
     UNROLL for (int r = 0; r <= LAST; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] =
         one ? bias : (vector){0},
                                                                                     total[r][v] = bias;
-    UNROLL for (int i = 0; i < LAST; i++) NAME(tall_row)(0, i, vectors, one, i, partial, s, acc, total);
+#define ROW(from, to, i) NAME(tall_row)(from, to, vectors, masked, one, i, partial, edges, fill, s, acc, total)
+    UNROLL for (int i = 0; i < LAST; i++) ROW(0, i, i);
     for (int i = LAST; i < s->height; i++)
-        NAME(tall_row)(0, LAST, vectors, one, i, partial, s, acc, total);
-    UNROLL for (int r = 1; r <= LAST; r++)
-        NAME(tall_row)(r, LAST, vectors, one, s->height - 1 + r, partial, s, acc, total);
+        ROW(0, LAST, i);
+    UNROLL for (int r = 1; r <= LAST; r++) ROW(r, LAST, s->height - 1 + r);
+#undef ROW
     UNROLL for (int r = 0; r <= LAST; r++) if (r < s->n) {
         ELEMENT *y = (void *)(s->y + r * s->y_row);
         if (!one)
@@ -199,18 +225,17 @@ INLINE void NAME(tall)(const int vectors, const int one, const plane_strip *stri
     }
 #define ROLLING_ENTRY(height, stride, kind, vectors, masked)                                                           \
     .rolling[height][stride][kind][masked] = NAME(rolling_##height##_##stride##_##kind##_##masked),
-#define TALL(vectors)                                                                                                  \
-    static NOINLINE void NAME(column_##vectors)(const plane_strip *s) { NAME(column)(vectors, s); }                    \
-    static NOINLINE void NAME(tall_##vectors)(const plane_strip *s) {                                                  \
-        if (s->width == 1 && s->depth == 1 && s->height <= PARTIAL_TERMS)                                              \
-            NAME(column_##vectors)(s);                                                                                 \
+#define TALL(kind, vectors, masked)                                                                                    \
+    static NOINLINE void NAME(column_##kind##_##masked)(const plane_strip *s) { NAME(column)(vectors, s); }            \
+    static NOINLINE void NAME(tall_##kind##_##masked)(const plane_strip *s) {                                          \
+        if (!masked && s->width == 1 && s->depth == 1 && s->height <= PARTIAL_TERMS)                                   \
+            NAME(column_##kind##_##masked)(s);                                                                         \
         else if (NAME(partial_rows)(s) >= s->height)                                                                   \
-            NAME(tall)(vectors, 1, s);                                                                                 \
+            NAME(tall)(vectors, masked, 1, s);                                                                         \
         else                                                                                                           \
-            NAME(tall)(vectors, 0, s);                                                                                 \
+            NAME(tall)(vectors, masked, 0, s);                                                                         \
     }
-#define TALL_ENTRY_(vectors) NAME(tall_##vectors)
-#define TALL_ENTRY(vectors) TALL_ENTRY_(vectors)
+#define TALL_ENTRY(kind, vectors, masked) .tall[kind][masked] = NAME(tall_##kind##_##masked),
 
 /* The kinds of strip: 0, one vector; 1, as many as the registers hold; 2, one of each of two planes. */
 #define KINDS(F, height, stride, vectors)                                                                              \
@@ -231,21 +256,21 @@ INLINE void NAME(tall)(const int vectors, const int one, const plane_strip *stri
 #define EACH_ROLLING(F) STRIDES(F, 1, 8) STRIDES(F, 2, 4) STRIDES(F, 3, 2) STRIDES(F, 4, 2) STRIDES(F, 5, 2)
 #endif
 EACH_ROLLING(ROLLING)
-TALL(1)
-#if TALL_VECTORS == 4
-TALL(4)
+#if PLANE_MASKS
+#define EACH_TALL(F) F(0, 1, 0) F(0, 1, 1) F(1, TALL_VECTORS, 0) F(1, TALL_VECTORS, 1)
 #else
-TALL(2)
+#define EACH_TALL(F) F(0, 1, 0) F(1, TALL_VECTORS, 0)
 #endif
+EACH_TALL(TALL)
 
 static const plane_kernels NAME(planes) = {
     .masks = PLANE_MASKS,
     .vectors = {TALL_VECTORS, ROLLING_VECTORS},
-    EACH_ROLLING(ROLLING_ENTRY).tall = {NAME(tall_1), TALL_ENTRY(TALL_VECTORS)},
-    EACH_PRODUCTS(PRODUCTS_ENTRY).add_lanes = NAME(add_lanes),
+    EACH_ROLLING(ROLLING_ENTRY) EACH_TALL(TALL_ENTRY) EACH_PRODUCTS(PRODUCTS_ENTRY).add_lanes = NAME(add_lanes),
     .fence = NAME(fence),
 };
 #undef TALL_VECTORS
 #undef ROLLING_VECTORS
 #undef EACH_ROLLING
+#undef EACH_TALL
 #undef MASKED_KINDS

@@ -16,6 +16,10 @@ from panel cimport runs_of
 from plan cimport Call, Plan
 from plane_planning cimport listed_rows, reach
 
+cdef enum:
+    WORTH_ALIGNING = 16     # vectors of an output row: stores that cross no cache line are worth one more strip
+
+
 cdef inline bint list_rows(const Plan *plan, const Call *call, int depth, int phase, int row, int n,
                            Py_ssize_t *rows, Py_ssize_t *gathered) noexcept nogil:
     """Offsets of the input rows of n output rows of a phase, from its `row`; whether any is all fill.
@@ -69,9 +73,10 @@ cdef inline void plane_rows(const Plan *plan, const Call *call, plane_strip *str
     cdef int lanes = plan.kernels.lanes, item = plan.itemsize, left, vectors, kind, start, r, column = first
     cdef int across = plan.axis[2].stride, height = strip.height
     cdef int most = kernels.vectors[0 if plan.tall else height]
-    cdef bint masked, may_stream = (plan.stream and plan.direct and not plan.tall and call.limits == NULL
-                                    and strip.y_row % (lanes * item) == 0)
-    cdef bint may_mask = in_place and plan.fill_outside and kernels.masks and not plan.tall
+    cdef bint masked, may_stream = plan.stream and call.limits == NULL
+    cdef bint may_align = (plan.direct and not plan.tall and strip.y_row % (lanes * item) == 0
+                           and (may_stream or out - first >= WORTH_ALIGNING * lanes))
+    cdef bint may_mask = in_place and plan.fill_outside and kernels.masks
     cdef plane_function *function
     while column < out:
         left = out - column
@@ -79,14 +84,14 @@ cdef inline void plane_rows(const Plan *plan, const Call *call, plane_strip *str
         vectors = most if kind == 1 else 1
         strip.y = y + column * item
         strip.stream = False
-        if may_stream:
+        if may_align:
             r = (-<uintptr_t>strip.y) % <uintptr_t>(lanes * item)
             if r:   # up to the next whole vector of memory
                 kind, vectors = 0, 1
                 if left > r // item:
                     left = r // item
             else:
-                strip.stream = left >= vectors * lanes
+                strip.stream = may_stream and left >= vectors * lanes
         start = column * across
         strip.from_, strip.to = plan.run_from - start, plan.run_to - start
         masked = pair or strip.from_ > 0 or strip.to < reach(plan, vectors)
@@ -106,7 +111,7 @@ cdef inline void plane_rows(const Plan *plan, const Call *call, plane_strip *str
             strip.rows = gathered
         if not plan.direct:
             strip.y = workspace + plan.scratch_at
-        function = kernels.tall[kind] if plan.tall else kernels.rolling[height][across][kind][masked]
+        function = kernels.tall[kind][masked] if plan.tall else kernels.rolling[height][across][kind][masked]
         function(strip)
         if call.limits != NULL and not plan.direct:
             finish(plan, call, residual_at(call, image, channel, depth, row, column),

@@ -74,7 +74,7 @@ cdef inline void column_of_fill(const Plan *plan, const Call *call, int channel,
     strip.bias = call.bias
     strip.depth, strip.height, strip.width, strip.dilation = 1, plan.axis[1].kernel, 1, 1
     strip.n = strip.count = 1
-    function = plan.planes.tall[0] if plan.tall else plan.planes.rolling[strip.height][1][0][0]
+    function = plan.planes.tall[0][0] if plan.tall else plan.planes.rolling[strip.height][1][0][0]
     function(&strip)
 
 
