@@ -284,6 +284,7 @@ cdef class ConvPlan:
         self.layout, self.blocks = "separable", (1, second.plan.taps)
         lay_out_workspace(&second.plan, self.plan.axis[1].block)    # whatever bands it would cut by itself
         add_band(&self.plan, second.plan.workspace)
+        second.plan.run_to = self.plan.band_pitch
         self.workspace = self.plan.workspace
 
     def pack(self, weights):

@@ -66,7 +66,7 @@ cdef inline void divide_planes(Plan *plan, int threads):
     row_bytes = plan.axis[2].virtual * plan.x_item
     rows = PLANE_BAND_BYTES // row_bytes - plan.axis[1].kernel * plan.axis[1].dilation
     rows = max(rows // plan.axis[1].stride, 2 * PLANE_TALL_ROWS)
-    if not plan.tall:   # a strip walks down the band, and sums all but one of the kernel's rows in vain
+    if not plan.tall and plan.axis[2].kernel > 1:   # a strip walks down the band, and sums rows above it in vain
         rows = max(rows, PLANE_BAND_KERNELS * plan.phases * (plan.axis[1].kernel - 1))
     macs *= <double>plan.axis[0].out * plan.axis[1].out * plan.axis[2].out
     plan.threads = <int>max(1, min(threads, macs / PLANE_MACS_PER_THREAD))
