@@ -22,6 +22,7 @@ EXTENSIONS = {
     "_conv_cpu": [
         "conv_cpu.pyx",
         "kernels_vnni.c",
+        "kernels_vbmi.c",
         "kernels_bf16.c",
         "kernels_avx512.c",
         "kernels_avx2.c",
@@ -64,6 +65,7 @@ MSVC_FLAGS = ["/O2", "/std:c11"]
 # GCC takes the instruction set of a kernel file from the pragma at its top, which Clang ignores.
 CLANG_TARGETS = {
     "vnni.c": ["-march=x86-64-v4", "-mavx512vnni"],
+    "vbmi.c": ["-march=x86-64-v4", "-mavx512vnni", "-mavx512vbmi"],
     "bf16.c": ["-march=x86-64-v4", "-mavx512bf16"],
     "avx512.c": ["-march=x86-64-v4"],
     "avx2.c": ["-march=x86-64-v3"],

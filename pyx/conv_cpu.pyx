@@ -21,7 +21,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from fourier cimport transform_filters
-from gather cimport interleave_weights
+from gather cimport interleave_taps, interleave_weights
 from index_map cimport Mode, mode_of
 from index_map cimport source_index as _source_index
 from kernels cimport *
@@ -194,7 +194,10 @@ cdef class ConvPlan:
                 plan.axis[a].stride, plan.axis[a].dilation = axis.kernel, 1
                 plan.axis[a].virtual = axis.out * axis.kernel
             plan.taps *= axis.kernel
-        if storage in ("float32", "float64") and choose_planes(plan):
+        dot = find_dot(_chosen, code, STORAGE[weight_storage][0])
+        if (dot != NULL or storage in ("float32", "float64")) and choose_planes(plan, dot):
+            if dot != NULL:
+                self.offset, self.interleaved = dot.offset, dot.channels
             self.layout, self.blocks = resolve_planes(plan, fast, threads), (1,)
             self.threads, self.workspace = plan.threads, plan.workspace
             self.memory = Buffer(sum(plan.axis[a].virtual for a in range(3)) * sizeof(int32_t))
@@ -202,7 +205,6 @@ cdef class ConvPlan:
             find_run(plan)
             return
         cost, widths = choose_tile(plan, True)
-        dot = find_dot(_chosen, code, STORAGE[weight_storage][0])
         skips = skips and max(axis.kernel for axis in axes) <= MOST_TAPS
         if fast and skips and tables is None and plan.channel_lanes:
             cost *= seen_share(plan, axes)
@@ -282,6 +284,7 @@ cdef class ConvPlan:
         self.layout, self.blocks = "separable", (1, second.plan.taps)
         lay_out_workspace(&second.plan, self.plan.axis[1].block)    # whatever bands it would cut by itself
         add_band(&self.plan, second.plan.workspace)
+        second.plan.run_to = self.plan.band_pitch
         self.workspace = self.plan.workspace
 
     def pack(self, weights):
@@ -306,6 +309,8 @@ cdef class ConvPlan:
             with nogil:
                 transform_filters(plan, start, packed.data, block.data)
         with nogil:
+            if plan.planes != NULL and plan.dot != NULL:
+                interleave_taps(plan, start, packed.data)
             if plan.interleaved:
                 interleave_weights(plan, start, elements.data)
                 start = elements.data

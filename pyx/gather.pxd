@@ -79,3 +79,18 @@ cdef inline void interleave_weights(const Plan *plan, const char *weights, char 
                                   min(plan.interleaved, plan.in_channels - channel), size, &run, 1, &zero, 0)
             elements += <Py_ssize_t>plan.taps * plan.itemsize
         weights += <Py_ssize_t>plan.in_channels * plan.taps * size
+
+
+cdef inline void interleave_taps(const Plan *plan, const char *weights, char *elements) noexcept nogil:
+    """Weights of planes of bytes, (out_channels, rows, columns), as elements of neighbouring columns, element first."""
+    cdef panel_run run
+    cdef int columns = plan.axis[2].kernel, rows = plan.taps // columns, together = plan.dot.channels, column, i, _
+    cdef int32_t zero = 0
+    run.slot, run.length, run.source, run.step = 0, rows, 0, 1
+    for _ in range(plan.groups * plan.filters):
+        for i in range((columns + together - 1) // together):
+            column = i * together
+            plan.dot.load_weights(elements, weights + column, 1, min(together, columns - column), columns, &run, 1,
+                                  &zero, 0)
+            elements += rows * plan.itemsize
+        weights += plan.taps

@@ -175,9 +175,10 @@ typedef struct {
     ptrdiff_t y_row, y_plane;                     /* bytes */
     ptrdiff_t x_plane, fill_plane, weights_plane; /* elements to the next plane's, for pairs */
     int depth, height, width, dilation;
-    int n, count; /* outputs: rows, columns */
-    int from, to; /* columns inside the image; the others are the fill */
-    int stream;   /* store past the caches: y and y_row are aligned to vectors, all of which are full */
+    int n, count;  /* outputs: rows, columns */
+    int from, to;  /* columns inside the image; the others are the fill */
+    int stream;    /* store past the caches: y and y_row are aligned to vectors, all of which are full */
+    uint32_t flip; /* of bytes: the bits in which they differ from unsigned ones */
 } plane_strip;
 typedef void plane_function(const plane_strip *strip);
 
@@ -205,6 +206,15 @@ typedef struct {
     void (*add_lanes)(void *sums, int taps, double *total);
     void (*fence)(void); /* after streaming */
 } plane_kernels;
+
+/* Planes of bytes, documented in kernels_vbmi.c: `x`, the fill and gathered rows are bytes, all else 32-bit elements.
+ */
+enum { PLANE_BYTES = 64 /* of a row that a vector of outputs may reach */ };
+typedef struct {
+    int (*usable)(void); /* does this processor have them? */
+    plane_kernels strips;
+    load_row_function *load_row;
+} byte_planes;
 
 /* Large filters, documented in fourier.h. Elements; every tile, spectrum and strip is two elements a value. */
 enum { FOURIER_SIZE = 256 };
@@ -246,6 +256,7 @@ typedef struct {
     enum storage weights;
     const element_kernels *element;
     load_channels_function *load, *load_weights;
+    const byte_planes *planes; /* of one filter a channel, or NULL */
 } dot_kernels;
 
 typedef struct {
@@ -260,6 +271,7 @@ typedef struct {
 
 /* Only in builds that have AVX-512. */
 extern const dot_kernels implicitpad_signed_bytes, implicitpad_unsigned_bytes, implicitpad_pairs;
+extern const byte_planes implicitpad_byte_planes;
 /* Best first; NULL where this build has none. */
 extern const kernel_set *const implicitpad_avx512, *const implicitpad_avx2, *const implicitpad_baseline;
 

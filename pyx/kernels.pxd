@@ -107,6 +107,7 @@ cdef extern from "kernels.h" nogil:
         int from_ "from"
         int to
         int stream
+        unsigned int flip
     ctypedef void plane_function(const plane_strip *strip) noexcept
     ctypedef struct plane_products:
         const char *x
@@ -128,6 +129,13 @@ cdef extern from "kernels.h" nogil:
         plane_products_function *products[8][3][2]
         void (*add_lanes)(void *sums, int taps, double *total) noexcept nogil
         void (*fence)() noexcept nogil
+
+    enum:
+        PLANE_BYTES
+    ctypedef struct byte_planes:
+        int (*usable)() noexcept
+        plane_kernels strips
+        load_row_function *load_row
 
     enum:
         FOURIER_SIZE
@@ -160,6 +168,7 @@ cdef extern from "kernels.h" nogil:
         const element_kernels *element
         load_channels_function *load
         load_channels_function *load_weights
+        const byte_planes *planes
 
     ctypedef struct kernel_set:
         const char *name

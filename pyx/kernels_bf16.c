@@ -74,5 +74,5 @@ static void load_pairs(void *row, const char *source, ptrdiff_t channel_stride, 
 
 static int usable(void) { return __builtin_cpu_supports("avx512bf16"); }
 
-const dot_kernels implicitpad_pairs = {usable, 2, 0, BFLOAT16, &kernels_pairs_bf16, load_pairs, load_pairs};
+const dot_kernels implicitpad_pairs = {usable, 2, 0, BFLOAT16, &kernels_pairs_bf16, load_pairs, load_pairs, NULL};
 #endif

@@ -92,6 +92,8 @@ static void load_unsigned(void *row, const char *source, ptrdiff_t channel_strid
 
 static int usable(void) { return __builtin_cpu_supports("avx512vnni"); }
 
-const dot_kernels implicitpad_signed_bytes = {usable, 4, 128, INT8, &kernels_bytes_vnni, load_signed, load_unsigned};
-const dot_kernels implicitpad_unsigned_bytes = {usable, 4, 0, INT8, &kernels_bytes_vnni, load_unsigned, load_unsigned};
+const dot_kernels implicitpad_signed_bytes = {
+    usable, 4, 128, INT8, &kernels_bytes_vnni, load_signed, load_unsigned, &implicitpad_byte_planes};
+const dot_kernels implicitpad_unsigned_bytes = {
+    usable, 4, 0, INT8, &kernels_bytes_vnni, load_unsigned, load_unsigned, &implicitpad_byte_planes};
 #endif

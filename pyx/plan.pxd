@@ -66,6 +66,7 @@ cdef struct Plan:
     Py_ssize_t lane_group, transformed_stride, weight_stride, product_stride
     # Planes, or NULL
     const plane_kernels *planes
+    int x_item                  # bytes of an element of the input, and of a gathered strip
     bint tall                   # kernels of many rows
     bint stream                 # the output outgrows the caches
     int phases                  # of output rows: those a multiple of the dilation apart

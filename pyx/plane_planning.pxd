@@ -6,7 +6,8 @@ As in planning.pxd, decisions look at the virtual problem alone, never at how it
 
 from libc.stdint cimport int32_t
 
-from kernels cimport FOURIER_SIZE, PLANE_ROLLING, PLANE_TALL_ROWS, panel_run
+from kernels cimport (
+    FOURIER_SIZE, PLANE_BYTES, PLANE_ROLLING, PLANE_TALL_ROWS, dot_kernels, panel_run, plane_kernels)
 from panel cimport ceil_div
 from plan cimport Plan
 
@@ -30,10 +31,13 @@ cdef inline int gcd(int a, int b) noexcept nogil:
     return a
 
 
-cdef inline bint choose_planes(Plan *plan):
-    """Whether the convolution is one of planes, by its channels and windows alone; note how."""
+cdef inline bint choose_planes(Plan *plan, const dot_kernels *dot=NULL):
+    """Whether the convolution is one of planes, by its channels and windows alone; note how. `dot`: of bytes."""
+    cdef const plane_kernels *planes = plan.kernels.planes
     across, down = &plan.axis[2], &plan.axis[1]
-    if plan.kernels.planes == NULL or plan.channels != 1 or plan.filters > MAX_MULTIPLIER or plan.taps == 1:
+    if dot != NULL:
+        planes = &dot.planes.strips if dot.planes != NULL and dot.planes.usable() else NULL
+    if planes == NULL or plan.channels != 1 or plan.filters > MAX_MULTIPLIER or plan.taps == 1:
         return False
     plan.phases = down.dilation // gcd(down.stride, down.dilation)
     plan.row_stride = down.stride // gcd(down.stride, down.dilation)
@@ -41,22 +45,28 @@ cdef inline bint choose_planes(Plan *plan):
     if down.kernel == 1:
         plan.phases, plan.row_stride, plan.row_step = 1, across.stride, 0
         # one tap: the list holds every output's row at its multiple of the stride
-    plan.tall = down.kernel > PLANE_ROLLING or plan.kernels.planes.vectors[down.kernel] == 0
+    plan.tall = down.kernel > PLANE_ROLLING or planes.vectors[down.kernel] == 0
     if (across.stride > (1 if plan.tall else 2) or plan.row_stride != across.stride
             or plan.axis[0].kernel * across.kernel > MAX_ROW_TERMS
             or (across.kernel - 1) * across.dilation > MAX_REACH):
         return False
-    plan.planes = plan.kernels.planes
+    plan.planes, plan.x_item = planes, plan.itemsize
+    if dot != NULL:
+        reach = (dot.element.lanes - 1) * across.stride + (across.kernel - 1) * across.dilation
+        if plan.tall or reach >= PLANE_BYTES:
+            plan.planes = NULL
+            return False
+        plan.dot, plan.kernels, plan.load_row, plan.x_item = dot, dot.element, dot.planes.load_row, 1
     return True
 
 
 cdef inline void divide_planes(Plan *plan, int threads):
     """Bands, channels of a task, threads."""
     cdef double macs = <double>plan.batch * plan.groups * plan.filters * plan.taps
-    row_bytes = plan.axis[2].virtual * plan.itemsize
+    row_bytes = plan.axis[2].virtual * plan.x_item
     rows = PLANE_BAND_BYTES // row_bytes - plan.axis[1].kernel * plan.axis[1].dilation
     rows = max(rows // plan.axis[1].stride, 2 * PLANE_TALL_ROWS)
-    if not plan.tall:   # a strip walks down the band, and sums all but one of the kernel's rows in vain
+    if not plan.tall and plan.axis[2].kernel > 1:   # a strip walks down the band, and sums rows above it in vain
         rows = max(rows, PLANE_BAND_KERNELS * plan.phases * (plan.axis[1].kernel - 1))
     macs *= <double>plan.axis[0].out * plan.axis[1].out * plan.axis[2].out
     plan.threads = <int>max(1, min(threads, macs / PLANE_MACS_PER_THREAD))
@@ -117,7 +127,7 @@ cdef inline void lay_out_workspace(Plan *plan, int most):
     plan.panel_pitch = <int>ceil_div(reach(plan, vectors), plan.kernels.lanes) * plan.kernels.lanes
     if plan.tall:
         n = PLANE_TALL_ROWS
-    plan.scratch_at = ceil_div(listed_rows(plan, n) * depth * plan.panel_pitch * plan.itemsize, 64) * 64
+    plan.scratch_at = ceil_div(listed_rows(plan, n) * depth * plan.panel_pitch * plan.x_item, 64) * 64
     plan.source_at = plan.scratch_at + n * vectors * plan.kernels.lanes * plan.itemsize
     plan.source_at = ceil_div(plan.source_at, 64) * 64
     plan.runs_at = plan.source_at + 2 * rows * <Py_ssize_t>sizeof(Py_ssize_t)
@@ -168,4 +178,7 @@ cdef inline str resolve_planes(Plan *plan, bint fast, int threads):
         add_fourier_workspace(plan)
         return "fourier"
     lay_out_workspace(plan, plan.axis[1].block)
+    if plan.dot != NULL:
+        plan.group_weights = plan.filters * plan.taps // plan.axis[2].kernel * ceil_div(plan.axis[2].kernel, 4)
+        return "dot plane"
     return "plane"

@@ -200,7 +200,8 @@ INLINE void NAME(tall)(const int vectors, const int masked, const int one, const
     const vector bias = broadcast(*(const ELEMENT *)s->bias), fill = broadcast(*(const ELEMENT *)s->fill_row);
     vector acc[PLANE_TALL_ROWS][MAX_PLANE_VECTORS], total[PLANE_TALL_ROWS][MAX_PLANE_VECTORS];
 
-    UNROLL for (int r = 0; r <= LAST; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = (vector){0},
+    UNROLL for (int r = 0; r <= LAST; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] =
+        one ? bias : (vector){0},
                                                                                     total[r][v] = bias;
 #define ROW(from, to, i) NAME(tall_row)(from, to, vectors, masked, one, i, partial, edges, fill, s, acc, total)
     UNROLL for (int i = 0; i < LAST; i++) ROW(0, i, i);
@@ -210,17 +211,24 @@ INLINE void NAME(tall)(const int vectors, const int masked, const int one, const
 #undef ROW
     UNROLL for (int r = 0; r <= LAST; r++) if (r < s->n) {
         ELEMENT *y = (void *)(s->y + r * s->y_row);
-        UNROLL for (int v = 0; v < vectors - 1; v++) vstore(y + v * LANES, acc[r][v] + total[r][v]);
-        store_first(y + (vectors - 1) * LANES, acc[r][vectors - 1] + total[r][vectors - 1],
-                    s->count - (vectors - 1) * LANES);
+        if (!one)
+            UNROLL for (int v = 0; v < vectors; v++) acc[r][v] += total[r][v];
+        UNROLL for (int v = 0; v < vectors - 1; v++) vstore(y + v * LANES, acc[r][v]);
+        store_first(y + (vectors - 1) * LANES, acc[r][vectors - 1], s->count - (vectors - 1) * LANES);
     }
 }
+
+#include "plane_passes.h"
 
 #define ROLLING(height, stride, kind, vectors, masked)                                                                 \
     static NOINLINE void NAME(rolling_##height##_##stride##_##kind##_##masked)(const plane_strip *s) {                 \
         const int next_to = s->dilation == 1 && s->depth == 1;                                                         \
         if (height == 1 && stride == 1 && kind < 2 && next_to && s->width > LANES)                                     \
             NAME(line)(vectors, masked, s);                                                                            \
+        else if (PLANE_MASKS && height == 1 && stride == 1 && kind == 1 && !masked && next_to && s->width > 1)         \
+            NAME(short_line)(vectors, s);                                                                              \
+        else if (height >= PLANE_TALL_ROWS && stride == 1 && kind < 2 && !masked && s->depth == 1 && s->width == 1)    \
+            NAME(column)(vectors, s);                                                                                  \
         else if (height > 1 && next_to && s->width == height)                                                          \
             NAME(rolling)(height, stride, vectors, kind == 2, masked, height, s);                                      \
         else                                                                                                           \
@@ -229,8 +237,11 @@ INLINE void NAME(tall)(const int vectors, const int masked, const int one, const
 #define ROLLING_ENTRY(height, stride, kind, vectors, masked)                                                           \
     .rolling[height][stride][kind][masked] = NAME(rolling_##height##_##stride##_##kind##_##masked),
 #define TALL(kind, vectors, masked)                                                                                    \
+    static NOINLINE void NAME(column_##kind##_##masked)(const plane_strip *s) { NAME(column)(vectors, s); }            \
     static NOINLINE void NAME(tall_##kind##_##masked)(const plane_strip *s) {                                          \
-        if (NAME(partial_rows)(s) >= s->height)                                                                        \
+        if (!masked && s->width == 1 && s->depth == 1 && s->height <= PARTIAL_TERMS)                                   \
+            NAME(column_##kind##_##masked)(s);                                                                         \
+        else if (NAME(partial_rows)(s) >= s->height)                                                                   \
             NAME(tall)(vectors, masked, 1, s);                                                                         \
         else                                                                                                           \
             NAME(tall)(vectors, masked, 0, s);                                                                         \

@@ -42,7 +42,7 @@ cdef inline bint list_rows(const Plan *plan, const Call *call, int depth, int ph
                 rows[i] = source_d * call.x_stride[2] + source * call.x_stride[3]
             else:
                 filled = True
-            gathered[i] = <Py_ssize_t>i * plan.panel_pitch * plan.itemsize
+            gathered[i] = <Py_ssize_t>i * plan.panel_pitch * plan.x_item
             i += 1
     return filled
 
@@ -60,7 +60,7 @@ cdef inline void gather_strip(const Plan *plan, const Call *call, const char *x,
         row = NULL
         if rows[i] != NO_ROW:
             row = x + rows[i]
-        plan.load_row(workspace + <Py_ssize_t>i * plan.panel_pitch * plan.itemsize, row, call.x_stride[4], runs,
+        plan.load_row(workspace + <Py_ssize_t>i * plan.panel_pitch * plan.x_item, row, call.x_stride[4], runs,
                       n_runs, fill)
 
 
@@ -101,11 +101,12 @@ cdef inline void plane_rows(const Plan *plan, const Call *call, plane_strip *str
             strip.stream = strip.stream and left >= lanes
         strip.count = left if left < vectors * lanes else vectors * lanes
         if in_place and not masked or may_mask:
-            strip.x = x + <Py_ssize_t>(plan.run_source - strip.from_) * item
+            strip.x = x + <Py_ssize_t>(plan.run_source - strip.from_) * plan.x_item
             strip.rows = rows
         else:
             gather_strip(plan, call, x, rows, listed_rows(plan, strip.n) * strip.depth, start, fill, workspace)
             masked = False
+            strip.from_, strip.to = 0, plan.panel_pitch
             strip.x = workspace
             strip.rows = gathered
         if not plan.direct:
@@ -128,7 +129,9 @@ cdef inline void plane_rows(const Plan *plan, const Call *call, plane_strip *str
 cdef inline void fill_row(char *row, int item, const char *fill, int n) noexcept nogil:
     cdef int i
     for i in range(n):
-        if item == 4:
+        if item == 1:
+            row[i] = fill[0]
+        elif item == 4:
             (<float *>row)[i] = (<const float *>fill)[0]
         else:
             (<double *>row)[i] = (<const double *>fill)[0]
@@ -143,16 +146,19 @@ cdef inline void plane_task(const Plan *plan, const Call *call, int image, int c
     cdef const char *x
     cdef const char *fill
     cdef char *y
-    cdef bint filled, pair, may_pair, in_place = call.x_stride[4] == item and <uintptr_t>call.x % <uintptr_t>item == 0
+    cdef int x_item = plan.x_item
+    cdef bint filled, pair, may_pair, in_place = (call.x_stride[4] == x_item
+                                                  and <uintptr_t>call.x % <uintptr_t>x_item == 0)
     for i in range(4):
-        in_place = in_place and call.x_stride[i] % item == 0
+        in_place = in_place and call.x_stride[i] % x_item == 0
     strip.depth, strip.height, strip.width = plan.axis[0].kernel, plan.axis[1].kernel, plan.axis[2].kernel
     strip.dilation = plan.axis[2].dilation
     strip.fill_row = workspace + plan.fill_at
-    strip.x_plane, strip.y_plane = call.x_stride[1] // item, call.y_stride[1]
+    strip.x_plane, strip.y_plane = call.x_stride[1] // x_item, call.y_stride[1]
+    strip.flip = 0 if plan.dot == NULL else <unsigned int>plan.dot.offset * 0x01010101
     strip.fill_plane, strip.weights_plane = plan.panel_pitch, plan.taps
     may_pair = (in_place and plan.fill_outside and plan.planes.masks and plan.direct and not plan.tall
-                and plan.filters == 1 and plan.axis[2].out <= plan.kernels.lanes
+                and plan.dot == NULL and plan.filters == 1 and plan.axis[2].out <= plan.kernels.lanes
                 and (strip.height > 1 or strip.width <= plan.kernels.lanes))
     strip.y_row = plan.phases * call.y_stride[3]
     if not plan.direct:
@@ -173,10 +179,12 @@ cdef inline void plane_task(const Plan *plan, const Call *call, int image, int c
                      + (phase + <Py_ssize_t>row * plan.phases) * call.y_stride[3])
                 fill = call.fill + channel // plan.filters * call.fill_stride
                 strip.weights = call.terms + <Py_ssize_t>channel * plan.taps * item
+                if plan.dot != NULL:
+                    strip.weights = call.weights + channel * (plan.group_weights // plan.filters) * item
                 strip.bias = call.bias + <Py_ssize_t>channel * item
                 if channel == channel_from or call.fill_stride:
                     for i in range(2 if may_pair else 1):
-                        fill_row(workspace + plan.fill_at + i * plan.panel_pitch * item, item,
+                        fill_row(workspace + plan.fill_at + i * plan.panel_pitch * x_item, x_item,
                                  fill + (i * call.fill_stride if pair else 0), plan.panel_pitch if filled else 1)
                 done = 0
                 while done < end - row:

@@ -7,6 +7,7 @@ second pass convolves the band along the rows.
 """
 
 from libc.math cimport fabs
+from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
 
 from finish cimport residual_at
@@ -21,8 +22,10 @@ cdef inline void add_band(Plan *plan, Py_ssize_t second):
     """Behind the first pass's workspace: the second's, and a band between them."""
     plan.second_at = ceil_div(plan.workspace, 64) * 64
     plan.band_at = ceil_div(plan.second_at + second, 64) * 64
-    # an odd number of vectors: rows a power of two apart would share few cache sets
-    plan.band_pitch = <int>((ceil_div(plan.second.axis[2].virtual, plan.kernels.lanes) | 1) * plan.kernels.lanes)
+    # a vector more than needed: strips of vectors that are not full need no mask; then an odd number of vectors: rows a
+    # power of two apart would share few cache sets
+    plan.band_pitch = <int>ceil_div(plan.second.axis[2].virtual, plan.kernels.lanes) + 1
+    plan.band_pitch = (plan.band_pitch | 1) * plan.kernels.lanes
     plan.workspace = plan.band_at + <Py_ssize_t>plan.axis[1].block * plan.band_pitch * plan.itemsize + 64
     plan.workspace = ceil_div(plan.workspace, 4096) * 4096 + 64
 
@@ -99,7 +102,8 @@ cdef inline void separable_task(const Plan *plan, const Call *call, int image, i
     cdef int count[3]
     cdef int channel, depth, item = plan.itemsize, filters = plan.groups * plan.filters, a
     cdef Py_ssize_t pitch = <Py_ssize_t>plan.band_pitch * item
-    cdef char *band = workspace + plan.band_at
+    # as far from a whole vector as the outputs are: the second pass, which aligns its stores, aligns its loads, too
+    cdef char *band = workspace + plan.band_at + <uintptr_t>call.y % 64 // item * item
     cdef double value = 0
     down.terms, down.limits = call.weights, NULL
     along.terms = call.weights + <Py_ssize_t>filters * plan.axis[1].kernel * item

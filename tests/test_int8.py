@@ -11,16 +11,31 @@ from comparison import assert_identical
 from hypothesis import given
 from strategies import DOT_LAYERS, MODES, Problem, lay_out, numbers, problems, widely_padded
 
+import implicitpad as ip
 from implicitpad._geometry import Axis
 
 BYTES = ("int8", "uint8")
 KINDS = [(x, w) for x in BYTES for w in BYTES]
 LAYERS = DOT_LAYERS | {"two channels left over": ((2, 18, 17, 33), (40, 18, 3, 3), 1, 1)}
 
+# One filter a channel: input, weights, stride, dilation; rows of several strips, the last not full.
+PLANES = {
+    "3 rows": ((2, 3, 20, 150), (3, 1, 3, 3), 1, 1),
+    "2 filters, stride 2": ((1, 5, 31, 199), (10, 1, 3, 3), 2, 1),
+    "5 rows, stride 2": ((1, 3, 30, 150), (3, 1, 5, 5), 2, 1),
+    "7 rows": ((1, 3, 20, 90), (3, 1, 7, 7), 1, 1),
+    "many columns": ((1, 2, 12, 90), (2, 1, 4, 9), 1, 3),
+    "stride 2, dilated": ((1, 2, 37, 140), (2, 1, 6, 2), 2, 3),
+    "signal": ((2, 4, 300), (4, 1, 9), 1, 3),
+    "signal, stride 2": ((2, 4, 300), (4, 1, 5), 2, 1),
+    "volume": ((1, 3, 5, 9, 80), (3, 1, 3, 3, 5), 1, 1),
+    "narrow": ((1, 12, 7, 7), (12, 1, 3, 3), 1, 1),
+}
 
-def layer(name, kinds, mode, values=numbers):
-    shape, weight, *_ = LAYERS[name]
-    axes = widely_padded(*LAYERS[name], mode)
+
+def layer(name, kinds, mode, values=numbers, layers=LAYERS):
+    shape, weight, *_ = layers[name]
+    axes = widely_padded(*layers[name], mode)
     fill = values(3, shape[1:2], kinds[0]) if mode == "constant" else None
     bias = numbers(2, weight[:1], "int32")
     x, w = values(0, shape, kinds[0]), values(1, weight, kinds[1])
@@ -52,6 +67,41 @@ def test_layers_of_extreme_bytes(instruction_set, threads, name, kinds, mode):
     assert_exact(layer(name, kinds, mode, extremes))
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", BYTES)
+@pytest.mark.parametrize("name", PLANES)
+def test_planes_of_extreme_bytes(instruction_set, threads, name, kind, mode):
+    assert_exact(layer(name, (kind, "int8"), mode, extremes, PLANES))
+
+
+def test_planes_stored_past_the_caches():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (1, 1, 1500, 1501), np.uint8)
+    w = rng.integers(-128, 128, (1, 1, 3, 3), np.int8)
+    y = ip.conv2d(x, w, padding=1, fill_value=7)
+    parts = [ip.conv2d(x[:, :, r : r + 102], w, padding=(0, 1), fill_value=7) for r in (0, 700)]
+    assert_identical(y[:, :, 1:101], parts[0])
+    assert_identical(y[:, :, 701:801], parts[1])
+
+
+def usable(*wanted):
+    """Whether the processor lists these instructions."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        pytest.skip("the processor's instructions are not listed here")
+    return {*wanted} <= {*text.partition("flags")[2].partition("\n")[0].split()}
+
+
+@pytest.mark.parametrize("weight", [(4, 1, 3, 3), (4, 1, 7, 50), (4, 1, 8, 3)])
+def test_planes_are_used_where_a_load_reaches_all_taps(instruction_set, weight):
+    planned = ip.Conv2d(np.ones(weight, np.int8), groups=4)
+    planned(np.ones((1, 4, 60, 60), np.uint8))
+    (launch,) = planned._packed.launches.values()
+    has_planes = instruction_set == "avx512" and usable("avx512_vnni", "avx512vbmi")
+    assert (launch.run.plan.layout == "dot plane") == (has_planes and weight == (4, 1, 3, 3))
+
+
 @pytest.mark.parametrize("kinds", KINDS, ids=" and ".join)
 @pytest.mark.parametrize("lowest", [True, False])
 def test_sums_past_the_range_wrap(instruction_set, kinds, lowest):
@@ -74,9 +124,9 @@ def test_sums_past_the_range_wrap(instruction_set, kinds, lowest):
 
 @given(data=st.data(), layout=st.sampled_from(["channels last", "reversed", "sliced", "broadcast"]))
 def test_bytes_in_any_layout(data, layout):
-    problem = layer(
-        data.draw(st.sampled_from([*LAYERS])), data.draw(st.sampled_from(KINDS)), "reflect"
-    )
+    layers = LAYERS | PLANES
+    name, kinds = data.draw(st.sampled_from([*layers])), data.draw(st.sampled_from(KINDS))
+    problem = layer(name, kinds, "reflect", layers=layers)
     problem.input = lay_out(problem.input, layout)
     assert_exact(problem)
 
@@ -91,11 +141,7 @@ def test_one_layer_takes_both_kinds():
 
 
 def test_dot_products_are_used_where_the_processor_has_them(instruction_set):
-    try:
-        flags = Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split()
-    except OSError:
-        pytest.skip("the processor's instructions are not listed here")
-    dot = instruction_set == "avx512" and "avx512_vnni" in flags
+    dot = instruction_set == "avx512" and usable("avx512_vnni")
     for kinds in KINDS:
         problem = layer("two channels left over", kinds, "circular")
         planned = problem.layer()
