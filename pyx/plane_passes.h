@@ -2,13 +2,16 @@
  * short row of taps. Every sum is that of planes.h, in its order. Included once for each floating-point type by
  * microkernels.h.
  */
-/* Add input row x, the i-th from the first output row, to output rows from ... to. */
-INLINE void NAME(column_row)(const int from, const int to, const int vectors, int i, const ELEMENT *x,
+/* Add input row x, the i-th from the first output row, to output rows from ... to. `is_new`: no output row above has
+ * read it; what lies to its right is next. */
+INLINE void NAME(column_row)(const int from, const int to, const int vectors, const int is_new, int i, const ELEMENT *x,
                              const ELEMENT *weights, vector (*acc)[MAX_PLANE_VECTORS]) {
     vector value[MAX_PLANE_VECTORS];
     UNROLL for (int v = 0; v < vectors; v++) {
         value[v] = vload(x + v * LANES);
         IN_REGISTER(value[v]);
+        if (is_new)
+            PREFETCH(x + (vectors + v) * LANES);
     }
     UNROLL for (int r = from; r <= to; r++) {
         const vector w = broadcast(weights[i - r]);
@@ -29,16 +32,16 @@ INLINE void NAME(column)(const int vectors, const plane_strip *strip) {
         const int last = n - row + height - 2; /* of the rows that are wanted */
         vector acc[PLANE_TALL_ROWS][MAX_PLANE_VECTORS];
         UNROLL for (int r = 0; r <= LAST; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] = bias;
-#define ROW(from, to, i)                                                                                               \
+#define ROW(from, to, is_new, i)                                                                                       \
     {                                                                                                                  \
         const ptrdiff_t offset = rows[(i) < last ? (i) : last];                                                        \
-        NAME(column_row)(from, to, vectors, i, offset == NO_ROW ? fill_row : (const void *)(x + offset), weights,      \
-                         acc);                                                                                         \
+        NAME(column_row)(from, to, vectors, is_new, i, offset == NO_ROW ? fill_row : (const void *)(x + offset),       \
+                         weights, acc);                                                                                \
     }
-        UNROLL for (int i = 0; i < LAST; i++) ROW(0, i, i);
-        for (int i = LAST; i < height; i++)
-            ROW(0, LAST, i);
-        UNROLL for (int r = 1; r <= LAST; r++) ROW(r, LAST, height - 1 + r);
+        UNROLL for (int i = 0; i < LAST; i++) ROW(0, i, 0, i);
+        for (int i = LAST; i < height - 1; i++)
+            ROW(0, LAST, 0, i);
+        UNROLL for (int r = 0; r <= LAST; r++) ROW(r, LAST, 1, height - 1 + r);
 #undef ROW
         UNROLL for (int r = 0; r <= LAST; r++) if (row + r < n) {
             ELEMENT *y = (void *)(strip->y + (row + r) * strip->y_row);

@@ -150,6 +150,27 @@ def test_filters_of_rank_1_are_two_passes(instruction_set, threads, dtype, mode,
     assert_identical(got, layer(np.asfortranarray(x)))
 
 
+@pytest.mark.parametrize("dtype", ERROR)
+@pytest.mark.parametrize(
+    "kernel", [(1, 2), (1, 7), (1, 8), (1, 16), (1, 17), (6, 1), (7, 1), (16, 1), (40, 1), (300, 1)]
+)
+def test_one_column_or_row_of_taps(instruction_set, threads, dtype, kernel):
+    """By kernels of their own inside the image, by others at its edges: the same bits."""
+    x, w, b = arrays(dtype, channels=2, size=(61, 299), kernel=kernel)
+    padding = [(k, k) for k in kernel]
+    options = {"groups": 2, "precision": "default"}
+    got = ip.conv2d(x, w, b, padding=padding, fill_value=0.5, **options)
+    wide = np.pad(x, [(0, 0), (0, 0), *padding], constant_values=0.5)
+    assert_identical(got, ip.conv2d(wide, w, b, **options))
+    assert_identical(got, ip.conv2d(np.asfortranarray(wide), w, b, **options))
+    want = truth(x, w, b, padding=padding, fill_value=0.5)
+    assert abs(got - want).max() <= ERROR[dtype] * abs(want).max()
+    spoilt = x.copy()
+    spoilt[0, 0, 30, 150] = np.nan
+    found = np.isnan(ip.conv2d(spoilt, w, b, padding=padding, fill_value=0.5, **options))
+    assert found.sum() == kernel[0] * kernel[1]
+
+
 def layer_axes(x, kernel, options):
     return tuple(
         Axis(n, k, 1, 1, before, after, options["padding_mode"])
