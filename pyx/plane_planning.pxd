@@ -179,6 +179,7 @@ cdef inline str resolve_planes(Plan *plan, bint fast, int threads):
         return "fourier"
     lay_out_workspace(plan, plan.axis[1].block)
     if plan.dot != NULL:
-        plan.group_weights = plan.filters * plan.taps // plan.axis[2].kernel * ceil_div(plan.axis[2].kernel, 4)
+        plan.group_weights = plan.filters * plan.taps // plan.axis[2].kernel
+        plan.group_weights *= ceil_div(plan.axis[2].kernel, plan.dot.channels)
         return "dot plane"
     return "plane"
