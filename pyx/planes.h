@@ -200,9 +200,10 @@ INLINE void NAME(tall)(const int vectors, const int masked, const int one, const
     const vector bias = broadcast(*(const ELEMENT *)s->bias), fill = broadcast(*(const ELEMENT *)s->fill_row);
     vector acc[PLANE_TALL_ROWS][MAX_PLANE_VECTORS], total[PLANE_TALL_ROWS][MAX_PLANE_VECTORS];
 
-    UNROLL for (int r = 0; r <= LAST; r++) UNROLL for (int v = 0; v < vectors; v++) acc[r][v] =
-        one ? bias : (vector){0},
-                                                                                    total[r][v] = bias;
+    UNROLL for (int r = 0; r <= LAST; r++) UNROLL for (int v = 0; v < vectors; v++) {
+        acc[r][v] = one ? bias : (vector){0};
+        total[r][v] = bias;
+    }
 #define ROW(from, to, i) NAME(tall_row)(from, to, vectors, masked, one, i, partial, edges, fill, s, acc, total)
     UNROLL for (int i = 0; i < LAST; i++) ROW(0, i, i);
     for (int i = LAST; i < s->height; i++)
