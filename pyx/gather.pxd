@@ -4,7 +4,7 @@
 from libc.stdint cimport int32_t
 
 from kernels cimport panel_run
-from panel cimport runs_of, slot_sources
+from panel cimport ceil_div, runs_of, slot_sources
 from plan cimport Call, Plan
 
 
@@ -88,7 +88,7 @@ cdef inline void interleave_taps(const Plan *plan, const char *weights, char *el
     cdef int32_t zero = 0
     run.slot, run.length, run.source, run.step = 0, rows, 0, 1
     for _ in range(plan.groups * plan.filters):
-        for i in range((columns + together - 1) // together):
+        for i in range(ceil_div(columns, together)):
             column = i * together
             plan.dot.load_weights(elements, weights + column, 1, min(together, columns - column), columns, &run, 1,
                                   &zero, 0)

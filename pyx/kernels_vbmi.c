@@ -33,8 +33,9 @@ INLINE void rolling(const int height, const int stride, const int vectors, const
     const int depth = one ? 1 : s->depth, groups = one ? 1 : (s->width + 3) / 4;
     const ptrdiff_t *rows = s->rows;
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i first = _mm512_add_epi8(_mm512_mullo_epi32(lane, _mm512_set1_epi32(stride * 0x01010101)),
-                                          _mm512_set1_epi32(s->dilation * 0x03020100));
+    const uint32_t taps = (uint32_t)s->dilation * 0x03020100;
+    const __m512i first =
+        _mm512_add_epi8(_mm512_mullo_epi32(lane, _mm512_set1_epi32(stride * 0x01010101)), _mm512_set1_epi32((int)taps));
     const __m512i next = _mm512_set1_epi8((char)(4 * s->dilation));
     const __m512i fill = _mm512_set1_epi8(*(const char *)s->fill_row), flip = _mm512_set1_epi32((int)s->flip);
     const __m512i bias = _mm512_set1_epi32(*(const int32_t *)s->bias);
