@@ -151,6 +151,33 @@ def test_filters_of_rank_1_are_two_passes(instruction_set, threads, dtype, mode,
 
 
 @pytest.mark.parametrize("dtype", ERROR)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [(3, 3), (5, 5), (7, 7), (1, 5), (3, 1)])
+def test_rows_are_the_same_wherever_they_are_stored(
+    instruction_set, threads, dtype, stride, kernel
+):
+    """Wide rows of whole vectors are stored aligned, after a first strip of any width."""
+    columns = 512
+    x, w, b = arrays(dtype, size=(40, stride * columns + 1), kernel=kernel)
+    pad = [(k // 2, k // 2) for k in kernel]
+    options = {"stride": stride, "padding": pad, "fill_value": 0.5}
+    uneven = ip.conv2d(x, w, b, **options)
+    rows = uneven.shape[2]
+    x = x[..., : stride * columns]
+    explicit = np.pad(x, [(0, 0), (0, 0), *pad], constant_values=0.5)
+    for first in (0, 1, 5, 15):
+        memory = np.full(rows * columns + 32, np.nan, dtype)
+        at = -memory.ctypes.data % 64 // memory.itemsize + first
+        out = memory[at : at + rows * columns].reshape(1, 1, rows, columns)
+        ip.conv2d(x, w, b, out=out, **options)
+        assert_identical(out, ip.conv2d(explicit, w, b, stride=stride))
+        inner = columns - kernel[1]
+        assert_identical(out[..., :inner], uneven[..., :inner])
+        assert np.isnan(memory[:at]).all()
+        assert np.isnan(memory[at + rows * columns :]).all()
+
+
+@pytest.mark.parametrize("dtype", ERROR)
 @pytest.mark.parametrize(
     "kernel", [(1, 2), (1, 7), (1, 8), (1, 16), (1, 17), (6, 1), (7, 1), (16, 1), (40, 1), (300, 1)]
 )
