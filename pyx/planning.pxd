@@ -17,7 +17,8 @@ cdef enum:
     PANEL_BYTES = 320 * 1024    # a panel and a block of weights share a 1 MB second-level cache
     MACS_PER_THREAD = 250000    # below this a second thread costs more than it brings
     MACS_PER_TASK = 100000      # groups with less work are done several to a task
-    TRANSFORMED_BYTES = 400 * 1024  # of a block's transformed inputs
+    TRANSFORMED_BYTES = 400 * 1024  # of a block's transformed inputs, in the second-level cache
+    FAR_BYTES = 2560 * 1024     # or in the third, where few tiles would wait for weights
     BYTES_A_CYCLE = 20          # of weights, from the third-level cache
     WORTH_SKIPPING = 10         # percent of the terms that lie in zero padding
 
@@ -103,9 +104,14 @@ cdef inline void cut_tiles(Plan *plan, const winograd_kernels *winograd):
 
 
 cdef inline int block_tiles(const Plan *plan, int positions):
-    """Tiles of a block: enough for the register tile, few enough for the second-level cache."""
-    terms = plan.channels * plan.axis[0].kernel
-    tiles = TRANSFORMED_BYTES // (positions * terms * plan.itemsize)
+    """Tiles of a block: enough for the register tile, few enough for the second-level cache.
+
+    Each block reads all transformed weights: with many channels it is better to read inputs from further away.
+    """
+    size = positions * plan.channels * plan.axis[0].kernel * plan.itemsize
+    tiles = TRANSFORMED_BYTES // size
+    if tiles < 16:
+        return max(FAR_BYTES // size, 28)
     return min(max(tiles, 28), max(56, 56 * 16 // positions))
 
 
@@ -143,7 +149,8 @@ cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
         image_tiles = plan.axis[1].tiles * columns
         # a batch a little too large rather than a rest that reads all weights for a few tiles
         fits = plan.batch * image_tiles <= 5 * tiles // 4
-        plan.images = plan.batch if fits else max(1, tiles // image_tiles)
+        blocks = 1 if fits else ceil_div(plan.batch, max(1, tiles // image_tiles))
+        plan.images = <int>ceil_div(plan.batch, blocks)
     rows = ceil_div(plan.axis[1].tiles, parts)
     panel_bytes(plan, (1, rows if rows < plan.axis[1].dilation else whole_groups(&plan.axis[1], rows), columns))
     width = CHANNEL_VECTORS * plan.kernels.lanes
@@ -185,6 +192,46 @@ cdef inline void choose_blocks(Plan *plan):
     panel_bytes(plan, tuple(block))
 
 
+cdef inline void divide_tiles(Plan *plan):
+    """Cut blocks of tiles, and share their output channels, so that the last thread ends soonest.
+
+    In the model above: a task gathers the inputs of all its tiles whatever its share of the channels, and reads
+    its share of the weights whatever its tiles. Products are a little slower where inputs outgrow the cache.
+    """
+    cdef double each, whole, rest, end, best = 0
+    cdef Py_ssize_t n, n_whole, size, most, terms = <Py_ssize_t>plan.channels * plan.axis[0].kernel
+    cdef int images, rows, shares, blocks, tiles, left
+    cdef int height = plan.axis[1].tiles, dilation = plan.axis[1].dilation, columns = plan.axis[2].block
+    size = columns * plan.positions * terms * plan.itemsize
+    most = max(FAR_BYTES, size * plan.images * plan.axis[1].block)
+    others = plan.group_tasks * plan.axis[0].blocks * plan.axis[2].blocks
+    transform = 1.6 + 1.1 * plan.tile
+    gather = transform * ceil_div(terms, plan.kernels.lanes)
+    weights = CHANNEL_VECTORS * plan.kernels.lanes * terms * plan.itemsize / BYTES_A_CYCLE
+    cuts = [(n, height) for n in range(plan.images, 1, -1)] + [(1, n) for n in range(height, 0, -1)]
+    chosen = None
+    for images, rows in cuts:
+        if size * images * rows > most or height > rows > dilation and rows % dilation:
+            continue
+        tiles = images * rows * columns
+        left = columns * (plan.batch % images * height if images > 1 else height % rows)
+        n_whole = others * (plan.batch // images) * (height // rows)
+        n = others * ceil_div(plan.batch, images) * ceil_div(height, rows) - n_whole
+        product = terms * (1.04 if size * images * rows > TRANSFORMED_BYTES else 1) + CHANNEL_VECTORS * transform
+        for shares in range(1, min(plan.n_blocks, 2 * plan.threads) + 1):
+            blocks = <int>ceil_div(plan.n_blocks, shares)
+            each = gather + blocks * product
+            whole, rest = tiles * each + blocks * weights, left * each + blocks * weights
+            end = n_whole * shares // plan.threads * whole
+            end += whole if n_whole * shares % plan.threads else ceil_div(n * shares, plan.threads) * rest
+            end = max(end, (n_whole * whole + n * rest) * shares / plan.threads)
+            if chosen is None or end < 0.99 * best:
+                best, chosen = end, (images, rows, shares, (n_whole + n) * shares)
+    plan.images, rows, plan.shares, n = chosen
+    plan.threads = min(plan.threads, n)
+    panel_bytes(plan, (1, rows, columns))
+
+
 cdef inline void divide(Plan *plan, int threads):
     """Threads, and how many tasks share a panel's output channels so that all threads have work."""
     cdef double macs = <double>plan.batch * plan.groups * plan.filters * plan.channels * plan.taps
@@ -193,12 +240,14 @@ cdef inline void divide(Plan *plan, int threads):
         macs *= plan.axis[a].out
     plan.threads = <int>max(1, min(threads, macs / MACS_PER_THREAD))
     blocks = plan.axis[0].blocks * plan.axis[1].blocks * plan.axis[2].blocks
-    # more and smaller blocks while threads lack work; the bits of the result do not depend on it
-    while plan.threads > 1 and plan.images > 1 and ceil_div(plan.batch, plan.images) < 2 * plan.threads:
-        plan.images = <int>ceil_div(plan.batch, ceil_div(plan.batch, plan.images) + 1)
     images = ceil_div(plan.batch, plan.images)
     plan.group_tasks = <int>max(1, min(plan.groups, macs / (<double>images * blocks * MACS_PER_TASK)))
     tasks = <Py_ssize_t>images * plan.group_tasks * blocks
+    plan.shares = 1
+    if plan.winograd != NULL:
+        if plan.threads > 1 and tasks < 8 * plan.threads:
+            divide_tiles(plan)
+        return
     while plan.threads > 1 and tasks < 4 * plan.threads:
         block = [plan.axis[a].block for a in range(3)]
         rows = block[1] * max(plan.axis[1].tile, 1)
@@ -214,7 +263,6 @@ cdef inline void divide(Plan *plan, int threads):
         tasks = tasks // plan.axis[a].blocks
         panel_bytes(plan, tuple(block))
         tasks *= plan.axis[a].blocks
-    plan.shares = 1
     if plan.threads > 1 and tasks < 2 * plan.threads:
         plan.shares = min(plan.n_blocks, ceil_div(2 * plan.threads, tasks))
     plan.threads = min(plan.threads, tasks * plan.shares)

@@ -290,3 +290,36 @@ def test_fast_depth_and_groups(instruction_set, threads):
     options = {"padding": (2, 1, 1), "groups": 2, "fill_value": np.linspace(1, 9, 2 * C)}
     got, want = ip.conv3d(x, w, precision="fast", **options), ip.conv3d(x, w, **options)
     assert abs(got - want).max() <= 4e-6 * abs(want).max()
+
+
+DIVIDED = {  # input, filters, groups, dilation: cut into blocks of tiles, images and shares of the filters
+    "batch of small planes": ((9, 96, 7, 7), 160, 1, 1),
+    "many channels": ((5, 450, 9, 6), 64, 1, 1),
+    "one plane": ((1, 64, 27, 30), 70, 1, 1),
+    "tall": ((2, 32, 95, 9), 40, 1, 1),
+    "wide": ((1, 32, 9, 230), 40, 1, 1),
+    "groups": ((3, 128, 13, 13), 96, 2, 1),
+    "dilated": ((1, 64, 33, 50), 64, 1, (5, 7)),
+    "signal": ((3, 128, 700), 64, 1, 1),
+}
+
+
+@pytest.mark.parametrize("precision", ["default", "fast"])
+@pytest.mark.parametrize("name", DIVIDED)
+def test_work_may_be_divided_among_any_number_of_threads(instruction_set, name, precision):
+    shape, filters, groups, dilation = DIVIDED[name]
+    rank = len(shape) - 2
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal(shape).astype(np.float32)
+    w = rng.standard_normal((filters, shape[1] // groups, *[3] * rank)).astype(np.float32)
+    function = {1: ip.conv1d, 2: ip.conv2d}[rank]
+    before, results = ip.get_num_threads(), []
+    try:
+        for count in (1, 2, 3, 7):
+            ip.set_num_threads(count)
+            options = {"groups": groups, "dilation": dilation, "precision": precision}
+            results.append(function(x, w, padding=dilation, fill_value=0.5, **options))
+    finally:
+        ip.set_num_threads(before)
+    for result in results[1:]:
+        assert_identical(result, results[0])
