@@ -192,13 +192,19 @@ cdef inline void choose_blocks(Plan *plan):
     panel_bytes(plan, tuple(block))
 
 
+cdef inline double last_end(int threads, Py_ssize_t n_whole, double whole, Py_ssize_t n_rest, double rest):
+    """When all tasks are done: n_whole, then n_rest smaller ones, taken in turn by the threads."""
+    end = n_whole // threads * whole + (whole if n_whole % threads else ceil_div(n_rest, threads) * rest)
+    return max(end, (n_whole * whole + n_rest * rest) / threads)
+
+
 cdef inline void divide_tiles(Plan *plan):
     """Cut blocks of tiles, and share their output channels, so that the last thread ends soonest.
 
     In the model above: a task gathers the inputs of all its tiles whatever its share of the channels, and reads
     its share of the weights whatever its tiles. Products are a little slower where inputs outgrow the cache.
     """
-    cdef double each, whole, rest, end, best = 0
+    cdef double each, end, best = 0
     cdef Py_ssize_t n, n_whole, size, most, terms = <Py_ssize_t>plan.channels * plan.axis[0].kernel
     cdef int images, rows, shares, blocks, tiles, left
     cdef int height = plan.axis[1].tiles, dilation = plan.axis[1].dilation, columns = plan.axis[2].block
@@ -221,15 +227,24 @@ cdef inline void divide_tiles(Plan *plan):
         for shares in range(1, min(plan.n_blocks, 2 * plan.threads) + 1):
             blocks = <int>ceil_div(plan.n_blocks, shares)
             each = gather + blocks * product
-            whole, rest = tiles * each + blocks * weights, left * each + blocks * weights
-            end = n_whole * shares // plan.threads * whole
-            end += whole if n_whole * shares % plan.threads else ceil_div(n * shares, plan.threads) * rest
-            end = max(end, (n_whole * whole + n * rest) * shares / plan.threads)
+            end = last_end(plan.threads, n_whole * shares, tiles * each + blocks * weights,
+                           n * shares, left * each + blocks * weights)
             if chosen is None or end < 0.99 * best:
                 best, chosen = end, (images, rows, shares, (n_whole + n) * shares)
     plan.images, rows, plan.shares, n = chosen
     plan.threads = min(plan.threads, n)
     panel_bytes(plan, (1, rows, columns))
+
+
+cdef inline void level_rows(Plan *plan, Py_ssize_t others):
+    """Fewer rows in a block, down to half, if the last thread ends sooner; `others`: tasks but for such blocks."""
+    cdef int rows, chosen = 0, height = plan.axis[1].out, most = plan.axis[1].block
+    cdef double end, best = 0
+    for rows in range(most, most // 2, -1):
+        end = last_end(plan.threads, others * (height // rows), rows, others * (height % rows > 0), height % rows)
+        if not chosen or end < 0.97 * best:
+            chosen, best = rows, end
+    panel_bytes(plan, (plan.axis[0].block, chosen, plan.axis[2].block))
 
 
 cdef inline void divide(Plan *plan, int threads):
@@ -263,6 +278,10 @@ cdef inline void divide(Plan *plan, int threads):
         tasks = tasks // plan.axis[a].blocks
         panel_bytes(plan, tuple(block))
         tasks *= plan.axis[a].blocks
+    if plan.threads > 1 and tasks < 8 * plan.threads and not plan.axis[1].tile:
+        tasks = tasks // plan.axis[1].blocks
+        level_rows(plan, tasks)
+        tasks *= plan.axis[1].blocks
     if plan.threads > 1 and tasks < 2 * plan.threads:
         plan.shares = min(plan.n_blocks, ceil_div(2 * plan.threads, tasks))
     plan.threads = min(plan.threads, tasks * plan.shares)
