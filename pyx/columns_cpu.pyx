@@ -11,12 +11,12 @@ folded. A filter belongs to one task, which adds its taps in order.
 from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cython.parallel cimport parallel, prange, threadid
-from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from kernels cimport *
 from panel cimport ceil_div
 from plan cimport even_start
+from workspace cimport give_workspace, take_workspace
 
 cdef enum:
     COLUMN_BYTES = 128 * 1024
@@ -206,14 +206,14 @@ def transpose_columns(axes, int groups, x, weights, bias, y, kernels, codes, int
     # a line more than whole pages: threads' workspaces must not share cache sets
     plan.workspace = ceil_div(plan.zeros_at + <Py_ssize_t>width * plan.itemsize, 4096) * 4096 + 64
     panel = ceil_div(groups * plan.channels * plan.channel_stride * plan.itemsize, 64) * 64
-    memory = <char *>malloc(panel + threads * plan.workspace + 64)
+    memory = take_workspace(panel + threads * plan.workspace)
     if memory == NULL:
         PyBuffer_Release(&x_view)
         PyBuffer_Release(&w_view)
         PyBuffer_Release(&b_view)
         PyBuffer_Release(&y_view)
         raise MemoryError("implicitpad: workspace of a transposed convolution")
-    plan.panel = memory + (64 - <Py_ssize_t>memory % 64)
+    plan.panel = memory
     workspace = <char *>plan.panel + <Py_ssize_t>panel
     for n in range(threads):
         memset(workspace + n * plan.workspace + plan.zeros_at, 0, plan.workspace - plan.zeros_at)
@@ -238,4 +238,4 @@ def transpose_columns(axes, int groups, x, weights, bias, y, kernels, codes, int
     PyBuffer_Release(&w_view)
     PyBuffer_Release(&b_view)
     PyBuffer_Release(&y_view)
-    free(memory)
+    give_workspace(memory)

@@ -32,6 +32,7 @@ from planning cimport *
 from separable cimport add_band, split_filters
 from tables cimport fill_table, note_outside, seen_share
 from tasks cimport MOST_TAPS, run_task
+from workspace cimport give_workspace, workspace_for
 
 cdef extern from *:
     """
@@ -381,18 +382,20 @@ cdef class ConvCall:
         cdef Plan *plan = &self.plan.plan
         cdef Call call = self.call
         cdef Py_ssize_t tasks = self.tasks, task
-        cdef Buffer workspace = Buffer(plan.threads * plan.workspace)
+        cdef char *workspace
         call.x, call.y = <const char *>memory_of(x), <char *>memory_of(y, PyBUF_STRIDES | PyBUF_WRITABLE)
         call.residual = NULL if residual is None else <const char *>memory_of(residual)
         call.fill = <const char *>memory_of(fill, PyBUF_STRIDES, &call.fill_stride)
         call.fill_sums = NULL if fill_sums is None else <const double *>memory_of(fill_sums)
         if plan.corrected:
             call.fill, call.fill_stride = call.no_bias, 0
+        workspace = workspace_for(plan.threads * plan.workspace)
         with nogil:
             if plan.threads == 1:
                 for task in range(tasks):
-                    run_task(plan, &call, task, workspace.data)
+                    run_task(plan, &call, task, workspace)
             else:
                 with parallel(num_threads=plan.threads):
                     for task in prange(tasks, schedule="dynamic"):
-                        run_task(plan, &call, task, workspace.data + threadid() * plan.workspace)
+                        run_task(plan, &call, task, workspace + threadid() * plan.workspace)
+        give_workspace(workspace)

@@ -73,14 +73,17 @@ cdef inline void finish(const Plan *plan, const Call *call, const char *residual
     plan.finish(sums, pitch, rows, n, residual, residual_pitch, call.residual_stride[4], call.limits)
 
 
-cdef inline void ask_for(const Call *call, const char *residual, int channels, int rows, int n) noexcept nogil:
-    """Have `rows` rows of `n` values of a residual brought near while sums are computed."""
-    cdef Py_ssize_t step = max(call.residual_stride[4], 1), last = (n - 1) * step, at
+cdef inline void ask_for(const char *first, const Py_ssize_t *stride, int channels, int rows, int n) noexcept nogil:
+    """Have `rows` rows of `n` values brought near while sums are computed: of a residual, of the output.
+
+    `stride`: bytes from one to the next along N, C, D, H, W.
+    """
+    cdef Py_ssize_t step = max(stride[4], 1), last = (n - 1) * step, at
     cdef int k, r
     cdef const char *row
     for k in range(channels):
         for r in range(rows):
-            row = residual + k * call.residual_stride[1] + r * call.residual_stride[3]
+            row = first + k * stride[1] + r * stride[3]
             at = 0
             while at < last:
                 PREFETCH(row + at)

@@ -22,6 +22,7 @@ from kernels cimport *
 from panel cimport *
 from planning cimport MACS_PER_THREAD
 from tables cimport fill_table
+from workspace cimport give_workspace, workspace_for
 
 
 cdef inline void run_task(const WeightPlan *plan, const Operands *arrays, Py_ssize_t task,
@@ -153,10 +154,7 @@ cdef class WeightGradient:
         cdef double zero = 0
         cdef Py_ssize_t reach = 0
         cdef int32_t *in_place = plan.offset + plan.taps * ceil_div(plan.channels, plan.slices)
-        cdef char *memory = <char *>malloc(threads * plan.workspace + 64)
-        cdef char *workspace = memory + (64 - <Py_ssize_t>memory % 64)
-        if memory == NULL:
-            raise MemoryError("implicitpad: workspace of a weight gradient")
+        cdef char *workspace = workspace_for(threads * plan.workspace)
         PyObject_GetBuffer(x, &x_view, PyBUF_STRIDES)
         PyObject_GetBuffer(dy, &dy_view, PyBUF_STRIDES)
         PyObject_GetBuffer(fill, &fill_view, PyBUF_STRIDES)
@@ -187,5 +185,5 @@ cdef class WeightGradient:
         PyBuffer_Release(&dy_view)
         PyBuffer_Release(&fill_view)
         PyBuffer_Release(&dw_view)
-        free(memory)
+        give_workspace(workspace)
         return suspect != 0

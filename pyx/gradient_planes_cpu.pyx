@@ -16,6 +16,7 @@ from panel cimport ceil_div
 from plan cimport Call, Plan, even_start
 from plane_planning cimport PLANE_MACS_PER_TASK, PLANE_MACS_PER_THREAD, choose_planes, find_run, lay_out_workspace
 from tables cimport fill_table
+from workspace cimport give_workspace, workspace_for
 
 cdef enum:
     BAND_ROWS = 32      # of a strip: while one band is summed, the next is prefetched
@@ -89,10 +90,7 @@ cdef class PlaneGradient:
         cdef Py_buffer x_view, dy_view, dw_view, fill_view
         cdef int task, a, filters = plan.groups * plan.filters, tasks = self.tasks
         cdef Py_ssize_t size = self.workspace
-        cdef char *memory = <char *>malloc(self.threads * size + 64)
-        cdef char *workspace = memory + (64 - <Py_ssize_t>memory % 64)
-        if memory == NULL:
-            raise MemoryError("implicitpad: workspace of a weight gradient")
+        cdef char *workspace = workspace_for(self.threads * size)
         PyObject_GetBuffer(x, &x_view, PyBUF_STRIDES)
         PyObject_GetBuffer(dy, &dy_view, PyBUF_STRIDES)
         PyObject_GetBuffer(fill, &fill_view, PyBUF_STRIDES)
@@ -114,4 +112,4 @@ cdef class PlaneGradient:
         PyBuffer_Release(&dy_view)
         PyBuffer_Release(&fill_view)
         PyBuffer_Release(&dw_view)
-        free(memory)
+        give_workspace(workspace)

@@ -13,8 +13,7 @@ The caller (implicitpad._numpy_pool) has checked everything: dtypes, shapes, tha
 
 from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cython.parallel cimport parallel, prange, threadid
-from libc.stdint cimport int32_t, int64_t, uintptr_t
-from libc.stdlib cimport free, malloc
+from libc.stdint cimport int32_t, int64_t
 
 from index_map cimport Mode, mode_of, source_index
 from kernels cimport panel_run
@@ -22,6 +21,7 @@ from panel cimport *
 from pool cimport *
 from pool_planes cimport *
 from pool_tasks cimport *
+from workspace cimport give_workspace, workspace_for
 
 # storage name -> (code, element, wide element); the order is that of kernels.h
 STORAGE = {
@@ -263,10 +263,7 @@ cdef class PoolPlan:
         cdef Py_ssize_t tasks = (<Py_ssize_t>plan.batch * plan.channels * plan.axis[0].out * plan.bands
                                  * plan.axis[2].blocks), task
         cdef int a, t
-        cdef char *memory = <char *>malloc(plan.threads * plan.workspace + 64)
-        if memory == NULL:
-            raise MemoryError(f"implicitpad: {plan.threads * plan.workspace} bytes of workspace")
-        cdef char *workspace = <char *>((<uintptr_t>memory + 63) & ~<uintptr_t>63)
+        cdef char *workspace = workspace_for(plan.threads * plan.workspace)
         for t in range(plan.threads):
             (<Work *>(workspace + t * plan.workspace)).block = -1
             (<Work *>(workspace + t * plan.workspace)).filled = -1
@@ -292,7 +289,7 @@ cdef class PoolPlan:
                 with parallel(num_threads=plan.threads):
                     for task in prange(tasks, schedule="dynamic"):
                         run_task(plan, &call, task, workspace + threadid() * plan.workspace)
-        free(memory)
+        give_workspace(workspace)
         PyBuffer_Release(&x_view)
         PyBuffer_Release(&y_view)
         PyBuffer_Release(&fill_view)

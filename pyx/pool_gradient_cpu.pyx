@@ -7,10 +7,10 @@ threads. The caller (implicitpad._numpy_pool_gradient) has checked everything; a
 
 from cython cimport floating
 from cython.parallel cimport prange, threadid
-from libc.stdint cimport int32_t, int64_t, uint64_t, uintptr_t
-from libc.stdlib cimport free, malloc
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from pool_gradient cimport *
+from workspace cimport give_workspace, workspace_for
 
 
 cdef const gradient_kernels *kernels_of(name, bint double_precision) except NULL:
@@ -100,13 +100,11 @@ def place_small(axes, const int64_t[:, ::1] index, const floating[:, ::1] dy, fl
         geometry.size[a], geometry.out[a], geometry.before[a] = axis.size, axis.out, axis.before
         geometry.kernel[a], geometry.stride[a] = axis.kernel, axis.stride
     room = place_room(&geometry)
-    cdef char *memory = <char *>malloc(threads * room * sizeof(floating) + 64)
-    cdef floating *work = <floating *>((<uintptr_t>memory + 63) & ~<uintptr_t>63)
-    if memory == NULL:
-        raise MemoryError(f"implicitpad: {threads * room * sizeof(floating)} bytes of workspace")
+    cdef char *workspace = workspace_for(threads * room * sizeof(floating))
+    cdef floating *work = <floating *>workspace
     for plane in prange(dx.shape[0], nogil=True, num_threads=threads, schedule="dynamic"):
         kernels.place(&geometry, &index[plane, 0], &dy[plane, 0], &dx[plane, 0], work + threadid() * room)
-    free(memory)
+    give_workspace(workspace)
 
 
 def place_pairs(index, const floating[:, ::1] x, const floating[:, ::1] dy, floating[:, ::1] dx, int height,

@@ -63,7 +63,7 @@ cdef inline void tile_row(const Plan *plan, const Call *call, int group, int blo
             at = even_start(t, n, pixels)
             count = even_start(t + 1, n, pixels) - at
             if residual != NULL:
-                ask_for(call, residual + at * call.residual_stride[4], filters, rows, count)
+                ask_for(residual + at * call.residual_stride[4], call.residual_stride, filters, rows, count)
             if plan.skips:
                 output[0], output[1], output[2] = first[0] + depth, first[1] + row, first[2] + at
                 used, n_used = seen, seen_taps(plan, output, rows, count, seen)
@@ -79,7 +79,7 @@ cdef inline void tile_row(const Plan *plan, const Call *call, int group, int blo
         at = even_start(t, n, vectors)
         count = even_start(t + 1, n, vectors) - at
         if residual != NULL:
-            ask_for(call, residual + at * lanes * call.residual_stride[4], filters, 1,
+            ask_for(residual + at * lanes * call.residual_stride[4], call.residual_stride, filters, 1,
                     min(count * lanes, pixels - at * lanes))
         plan.kernels.pixel_tile[log2][count](
             panel + at * lanes * plan.itemsize, plan.channel_stride, used, n_used, plan.channels, plan.taps, weights,

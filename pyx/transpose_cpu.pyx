@@ -30,6 +30,7 @@ from transpose_packing cimport pack_block, pack_products
 from transpose_plan cimport Transposed
 from transpose_tasks cimport transpose_block
 from transpose_winograd cimport choose_phases, phases_block, reserve_phases
+from workspace cimport give_workspace, workspace_for
 
 cdef enum:
     MAX_WIDTH = 32               # of a block of channels
@@ -243,15 +244,11 @@ cdef class TransposePlan:
         cdef Py_ssize_t tasks = <Py_ssize_t>plan.batch * plan.group_tasks * plan.shares, task
         cdef Py_ssize_t bias_size = plan.groups * plan.group_bias * plan.itemsize
         cdef double zero = 0
-        cdef char *memory
         cdef char *workspace
         cdef int a, group, suspect = 0
         for a in range(3):
             tasks *= plan.axis[a].blocks
-        memory = <char *>malloc(bias_size + plan.threads * plan.workspace + 128)
-        if memory == NULL:
-            raise MemoryError("implicitpad: workspace of a transposed convolution")
-        workspace = align(memory)
+        workspace = workspace_for(plan.threads * plan.workspace + bias_size)
         call.bias = workspace + plan.threads * plan.workspace
         PyObject_GetBuffer(x, &x_view, PyBUF_STRIDES)
         PyObject_GetBuffer(y, &y_view, PyBUF_STRIDES | PyBUF_WRITABLE)
@@ -279,7 +276,7 @@ cdef class TransposePlan:
         PyBuffer_Release(&y_view)
         PyBuffer_Release(&w_view)
         PyBuffer_Release(&b_view)
-        free(memory)
+        give_workspace(workspace)
         return suspect != 0
 
     cdef _pack(self, const Py_buffer *weights, char *packed):

@@ -60,16 +60,18 @@ cdef inline void transform_inputs(const Plan *plan, const Call *call, int image,
 
 
 cdef inline void multiply(const Plan *plan, const Call *call, const char *transformed, const char *weights,
-                          int tiles, char *products, const char *residual, int channels, int rows,
+                          int tiles, char *products, const char *residual, const char *y, int channels, int rows,
                           int pixels) noexcept nogil:
-    """The products of one block of output channels at all positions; `residual`: of its outputs, or NULL."""
+    """The products of one block of output channels at all positions; `residual`, `y`: of its outputs, or NULL."""
     cdef int item = plan.itemsize, lanes = plan.kernels.lanes
-    cdef int parts = (tiles + plan.kernels.tile_pixels - 1) // plan.kernels.tile_pixels, xi, part, at
+    cdef int parts = (tiles + plan.kernels.tile_pixels - 1) // plan.kernels.tile_pixels, xi, part, at, asked
     for xi in range(plan.positions):
+        at = even_start(xi, plan.positions, channels)
+        asked = even_start(xi + 1, plan.positions, channels) - at
         if residual != NULL:
-            at = even_start(xi, plan.positions, channels)
-            ask_for(call, residual + at * call.residual_stride[1], even_start(xi + 1, plan.positions, channels) - at,
-                    rows, pixels)
+            ask_for(residual + at * call.residual_stride[1], call.residual_stride, asked, rows, pixels)
+        if y != NULL:
+            ask_for(y + at * call.y_stride[1], call.y_stride, asked, rows, pixels)
         for part in range(parts):
             at = even_start(part, parts, tiles)
             plan.kernels.product_tile[even_start(part + 1, parts, tiles) - at](
@@ -99,11 +101,13 @@ cdef inline void winograd_block(const Plan *plan, const Call *call, int image, i
         count = plan.filters - plan.first[block] if plan.filters - plan.first[block] < width else width
         filter = group * plan.filters + plan.first[block]
         row = tile_start(&plan.axis[1], first[1])
+        y = (call.y + image * call.y_stride[0] + filter * call.y_stride[1] + first[0] * call.y_stride[2]
+             + row * call.y_stride[3] + column * call.y_stride[4])
         multiply(plan, call, transformed,
                  call.weights + (group * plan.group_weights
                                  + <Py_ssize_t>block * plan.positions * plan.weight_stride) * item,
-                 images * tiles, products, residual_at(call, image, filter, first[0], row, column), count,
-                 min(m * tile_rows, plan.axis[1].out - row), pixels)
+                 images * tiles, products, residual_at(call, image, filter, first[0], row, column),
+                 y if plan.direct else NULL, count, min(m * tile_rows, plan.axis[1].out - row), pixels)
         bias = call.bias + (<Py_ssize_t>group * plan.group_bias + plan.first[block]) * item
         for n in range(images):
             for h in range(tile_rows):

@@ -292,7 +292,8 @@ def test_fast_depth_and_groups(instruction_set, threads):
     assert abs(got - want).max() <= 4e-6 * abs(want).max()
 
 
-DIVIDED = {  # input, filters, groups, dilation: cut into blocks of tiles, images and shares of the filters
+# Input, filters, groups, dilation: cut into blocks of tiles, images and shares of the filters.
+DIVIDED = {
     "batch of small planes": ((9, 96, 7, 7), 160, 1, 1),
     "many channels": ((5, 450, 9, 6), 64, 1, 1),
     "one plane": ((1, 64, 27, 30), 70, 1, 1),
