@@ -26,12 +26,12 @@ from index_map cimport Mode, mode_of
 from index_map cimport source_index as _source_index
 from kernels cimport *
 from panel cimport *
-from plan cimport Call, Plan
+from plan cimport MOST_TAPS, Call, Plan
 from plane_planning cimport SPECTRUM, choose_planes, find_run, lay_out_workspace, resolve_planes
 from planning cimport *
 from separable cimport add_band, split_filters
 from tables cimport fill_table, note_outside, seen_share
-from tasks cimport MOST_TAPS, run_task
+from tasks cimport run_task
 from workspace cimport give_workspace, workspace_for
 
 cdef extern from *:

@@ -4,7 +4,7 @@
 It works on sums that are complete and still in a cache, where they will stay or before they are converted.
 """
 
-from plan cimport Call, Plan
+from plan cimport MOST_TAPS, Call, Plan
 
 cdef extern from "compiler.h" nogil:
     void PREFETCH(const void *p) noexcept
@@ -19,30 +19,32 @@ cdef inline const char *residual_at(const Call *call, int image, int channel, in
             + depth * call.residual_stride[2] + row * call.residual_stride[3] + column * call.residual_stride[4])
 
 
-cdef inline double outside_sum(const Plan *plan, const double *sums, int depths, int rows, int columns) noexcept nogil:
-    """The sums of the taps that one of three masks, a bit for each tap along an axis, has outside."""
-    cdef int d, h, w, height = plan.axis[1].kernel, width = plan.axis[2].kernel
-    cdef double added = 0
+cdef inline int taps_outside(const Plan *plan, int depths, int rows, int columns, int *taps) noexcept nogil:
+    """The taps that one of three masks, a bit for each tap along an axis, has outside; how many."""
+    cdef int d, h, w, height = plan.axis[1].kernel, width = plan.axis[2].kernel, n = 0
     for d in range(plan.axis[0].kernel):
         for h in range(height):
             for w in range(width):
                 if depths >> d & 1 or rows >> h & 1 or columns >> w & 1:
-                    added += sums[(d * height + h) * width + w]
-    return added
+                    taps[n] = (d * height + h) * width + w
+                    n += 1
+    return n
 
 
-cdef inline void add_fill(const Plan *plan, const Call *call, int filter, int depth, int row, int row_step, int rows,
-                          int column, char *out, Py_ssize_t out_row, int pixels) noexcept nogil:
+cdef inline void add_fill(const Plan *plan, const Call *call, int filter, int filters, int depth, int row, int row_step,
+                          int rows, int column, char *out, Py_ssize_t out_channel, Py_ssize_t out_row,
+                          int pixels) noexcept nogil:
     """Add the taps outside, times the fill, to outputs of every row_step-th row. Only if call.fill_sums is not NULL.
 
-    `out_row`: bytes from one row to the next.
+    `out_channel`, `out_row`: bytes from one filter and row to the next.
     """
-    cdef const double *sums = call.fill_sums + <Py_ssize_t>filter * plan.taps
+    cdef const double *sums
     cdef const unsigned char *columns_out = plan.outside[2] + column
     cdef const unsigned char *rows_out = plan.outside[1] + row
-    cdef int depths_out = plan.outside[0][depth], p = 0, end, bits, r, i, known
+    cdef int depths_out = plan.outside[0][depth], p = 0, end, bits, r, last_row, i, k, n
     cdef int first = plan.inside[0] - column, last = plan.inside[1] - column
-    cdef double added = 0
+    cdef int taps[MOST_TAPS * MOST_TAPS * MOST_TAPS]
+    cdef double added
     cdef float narrow
     cdef char *line
     while p < pixels:
@@ -51,19 +53,24 @@ cdef inline void add_fill(const Plan *plan, const Call *call, int filter, int de
             end = min(last, pixels)
         while end < pixels and columns_out[end] == bits:
             end += 1
-        known = -1
-        for r in range(rows):
-            if not (bits or rows_out[r * row_step] or depths_out):
-                continue
-            if rows_out[r * row_step] != known:
-                known = rows_out[r * row_step]
-                added = outside_sum(plan, sums, depths_out, known, bits)
-            narrow, line = <float>added, out + r * out_row
-            for i in range(p, end):
-                if plan.itemsize == 4:
-                    (<float *>line)[i] += narrow
-                else:
-                    (<double *>line)[i] += added
+        last_row = 0
+        while last_row < rows:
+            r, last_row = last_row, last_row + 1
+            while last_row < rows and rows_out[last_row * row_step] == rows_out[r * row_step]:
+                last_row += 1
+            n = taps_outside(plan, depths_out, rows_out[r * row_step], bits, taps)
+            for k in range(filters if n else 0):
+                sums, added = call.fill_sums + <Py_ssize_t>(filter + k) * plan.taps, 0
+                for i in range(n):
+                    added += sums[taps[i]]
+                narrow, line = <float>added, out + k * out_channel + r * out_row
+                for _ in range(r, last_row):
+                    for i in range(p, end):
+                        if plan.itemsize == 4:
+                            (<float *>line)[i] += narrow
+                        else:
+                            (<double *>line)[i] += added
+                    line += out_row
         p = end
 
 

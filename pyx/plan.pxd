@@ -9,6 +9,10 @@ from kernels cimport (
 from panel cimport PanelAxis
 
 
+cdef enum:
+    MOST_TAPS = 8    # of an axis: a bit each in Plan.outside
+
+
 cdef struct Call:
     const char *x               # input, byte strides of N, C, D, H, W
     Py_ssize_t x_stride[5]

@@ -11,14 +11,10 @@ from fourier cimport fourier_task
 from gather cimport fill_panel, locate
 from kernels cimport tap
 from panel cimport counted
-from plan cimport Call, Plan, even_start
+from plan cimport MOST_TAPS, Call, Plan, even_start
 from planes cimport plane_task
 from separable cimport separable_task
 from winograd cimport winograd_block
-
-
-cdef enum:
-    MOST_TAPS = 8        # of an axis: a bit each in Plan.outside
 
 
 cdef inline int seen_taps(const Plan *plan, const int *at, int rows, int pixels, tap *used) noexcept nogil:
@@ -127,11 +123,10 @@ cdef inline void direct_block(const Plan *plan, const Call *call, int image, int
                                + h * call.y_stride[3])
                         tile_row(plan, call, group, b, first, d, h, panel, rows, pixels, out,
                                  call.y_stride[1] // item, call.y_stride[3] // item, residual)
-                        for k in range(0 if call.fill_sums == NULL else min(plan.width[b],
-                                                                            plan.filters - plan.first[b])):
-                            add_fill(plan, call, group * plan.filters + plan.first[b] + k, first[0] + d,
-                                     first[1] + h, 1, rows, first[2], out + k * call.y_stride[1],
-                                     call.y_stride[3], pixels)
+                        if call.fill_sums != NULL:
+                            add_fill(plan, call, group * plan.filters + plan.first[b],
+                                     min(plan.width[b], plan.filters - plan.first[b]), first[0] + d, first[1] + h, 1,
+                                     rows, first[2], out, call.y_stride[1], call.y_stride[3], pixels)
                         for k in range(0 if call.limits == NULL else rows):
                             finish(plan, call, residual, call.residual_stride[1], out + k * call.y_stride[3],
                                    call.y_stride[1], min(plan.width[b], plan.filters - plan.first[b]), pixels)
@@ -139,13 +134,13 @@ cdef inline void direct_block(const Plan *plan, const Call *call, int image, int
                     else:
                         tile_row(plan, call, group, b, first, d, h, panel, rows, pixels,
                                  scratch + (d * area + h * pitch) * item, size[0] * area, pitch, residual)
-        last = 0 if plan.direct else plan.filters - plan.first[block]
-        for k in range(last if last < plan.width[block] else plan.width[block]):
+        last = 0 if plan.direct else min(plan.width[block], plan.filters - plan.first[block])
+        for d in range(0 if call.fill_sums == NULL else size[0]):
+            add_fill(plan, call, group * plan.filters + plan.first[block], last, first[0] + d, first[1], 1, size[1],
+                     first[2], scratch + d * area * item, size[0] * area * item, pitch * item, size[2])
+        for k in range(last):
             for d in range(size[0]):
                 out = scratch + (k * size[0] + d) * area * item
-                if call.fill_sums != NULL:
-                    add_fill(plan, call, group * plan.filters + plan.first[block] + k, first[0] + d, first[1], 1,
-                             size[1], first[2], out, pitch * item, size[2])
                 if call.limits != NULL:
                     finish(plan, call, residual_at(call, image, group * plan.filters + plan.first[block] + k,
                                                    first[0] + d, first[1], first[2]), call.residual_stride[3], out,

@@ -128,12 +128,10 @@ cdef inline void winograd_block(const Plan *plan, const Call *call, int image, i
                         repair(plan, call, filter + k,
                                workspace + <Py_ssize_t>tile_slot(&plan.axis[1], h) * plan.axis[2].slots * item,
                                bias + k * item, out + k * out_channel * item, out_row, rows, columns, pixels)
-                if call.fill_sums == NULL and plan.direct and call.limits == NULL:
-                    continue
-                for k in range(count):
-                    if call.fill_sums != NULL:
-                        add_fill(plan, call, filter + k, first[0], row, row_step, rows, column,
-                                 out + k * out_channel * item, out_row * item, pixels)
+                if call.fill_sums != NULL:
+                    add_fill(plan, call, filter, count, first[0], row, row_step, rows, column, out, out_channel * item,
+                             out_row * item, pixels)
+                for k in range(0 if plan.direct and call.limits == NULL else count):
                     if call.limits != NULL:
                         finish(plan, call, residual_at(call, image + n, filter + k, first[0], row, column),
                                row_step * call.residual_stride[3], out + k * out_channel * item, out_row * item, rows,
