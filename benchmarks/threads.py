@@ -1,8 +1,10 @@
 """What more threads bring, and what a small call costs: ``python benchmarks/threads.py --help``.
 
 Planned layers, float32, fill 0.5, random data, fresh outputs: every layer of ``conv.py`` above 0.2
-GFLOP. *efficiency*: the time on one thread over that on n, over n. PyTorch pads explicitly. A small
-layer's call stands beside its arithmetic: what each further image of a batch adds.
+GFLOP. Of seven blocks of calls each number of threads gets the best median, or else work of others
+on a shared machine halves now one, now the other. *efficiency*: the time on one thread over that on
+n, over n. PyTorch pads explicitly. A small layer's call stands beside its arithmetic: what each
+further image of a batch adds.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from opponents import Layer, padded
 import implicitpad as ip
 
 WORTH_DIVIDING = 0.2  # GFLOP
+BLOCKS = 7
 SMALL = Layer("16x16, 8 channels", 1, 8, 16, 8, 3, p=1)
 
 
@@ -54,8 +57,8 @@ def divided(layer: Layer, threads: int, block: float) -> None:
     cells = []
     for call in calls.values():
         each = {str(n): partial(on, n, call) for n in (1, threads)}
-        seconds = measure.medians(each, block=block)
-        rates = [gflop / seconds[str(n)] for n in (1, threads)]
+        blocks = [measure.medians(each, block=block, rounds=1) for _ in range(BLOCKS)]
+        rates = [gflop / min(seconds[name] for seconds in blocks) for name in each]
         cells += [f"{rate:.0f}" for rate in rates] + [f"{rates[1] / rates[0] / threads:.2f}"]
     print(f"| {layer.name} | {gflop:.2f} | " + " | ".join(cells) + " |", flush=True)
 
@@ -77,7 +80,7 @@ def main() -> None:
     """Print the table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--block", type=float, default=0.12, help="seconds of a contender's block")
+    parser.add_argument("--block", type=float, default=0.06, help="seconds of a contender's block")
     parser.add_argument("--only", nargs="*", help="names of layers")
     args = parser.parse_args()
     print(f"{measure.processor()}, 1 and {args.threads} threads, torch {torch.__version__}\n")
