@@ -79,6 +79,11 @@ cdef inline tuple choose_tile(Plan *plan, bint may_be_flat):
     return pixel_cost, widths
 
 
+cdef inline double transform_cycles(int m):
+    """Of a vector of channels at a position of a tile, in or out."""
+    return 1.6 + 1.1 * m
+
+
 cdef inline double winograd_cycles(Plan *plan, const winograd_kernels *winograd):
     """Cycles for the outputs of one channel by these tiles, in the model above.
 
@@ -93,7 +98,7 @@ cdef inline double winograd_cycles(Plan *plan, const winograd_kernels *winograd)
     together = min(block_tiles(plan, plan.positions), tiles if m == 2 else plan.batch * tiles)
     weights = width * terms * plan.itemsize / BYTES_A_CYCLE / max(together, 1)
     products = width * terms / (CHANNEL_VECTORS * lanes)
-    transforms = (1.6 + 1.1 * m) * (ceil_div(terms, lanes) + ceil_div(plan.filters, lanes))
+    transforms = transform_cycles(m) * (ceil_div(terms, lanes) + ceil_div(plan.filters, lanes))
     return 1.0 * plan.positions * tiles * (products + weights + transforms) / plan.channels
 
 
@@ -108,11 +113,11 @@ cdef inline int block_tiles(const Plan *plan, int positions):
 
     Each block reads all transformed weights: with many channels it is better to read inputs from further away.
     """
-    size = positions * plan.channels * plan.axis[0].kernel * plan.itemsize
+    cdef Py_ssize_t size = <Py_ssize_t>positions * plan.channels * plan.axis[0].kernel * plan.itemsize
     tiles = TRANSFORMED_BYTES // size
     if tiles < 16:
-        return max(FAR_BYTES // size, 28)
-    return min(max(tiles, 28), max(56, 56 * 16 // positions))
+        return <int>max(FAR_BYTES // size, 28)
+    return <int>min(max(tiles, 28), max(56, 56 * 16 // positions))
 
 
 cdef inline list choose_winograd(Plan *plan, double direct, bint fast):
@@ -211,7 +216,7 @@ cdef inline void divide_tiles(Plan *plan):
     size = columns * plan.positions * terms * plan.itemsize
     most = max(FAR_BYTES, size * plan.images * plan.axis[1].block)
     others = plan.group_tasks * plan.axis[0].blocks * plan.axis[2].blocks
-    transform = 1.6 + 1.1 * plan.tile
+    transform = transform_cycles(plan.tile)
     gather = transform * ceil_div(terms, plan.kernels.lanes)
     weights = CHANNEL_VECTORS * plan.kernels.lanes * terms * plan.itemsize / BYTES_A_CYCLE
     cuts = [(n, height) for n in range(plan.images, 1, -1)] + [(1, n) for n in range(height, 0, -1)]
@@ -236,8 +241,9 @@ cdef inline void divide_tiles(Plan *plan):
     panel_bytes(plan, (1, rows, columns))
 
 
-cdef inline void level_rows(Plan *plan, Py_ssize_t others):
-    """Fewer rows in a block, down to half, if the last thread ends sooner; `others`: tasks but for such blocks."""
+cdef inline Py_ssize_t level_rows(Plan *plan, Py_ssize_t tasks):
+    """Fewer rows in a block, down to half, if the last thread ends sooner; the tasks, which were so many."""
+    cdef Py_ssize_t others = tasks // plan.axis[1].blocks
     cdef int rows, chosen = 0, height = plan.axis[1].out, most = plan.axis[1].block
     cdef double end, best = 0
     for rows in range(most, most // 2, -1):
@@ -245,6 +251,7 @@ cdef inline void level_rows(Plan *plan, Py_ssize_t others):
         if not chosen or end < 0.97 * best:
             chosen, best = rows, end
     panel_bytes(plan, (plan.axis[0].block, chosen, plan.axis[2].block))
+    return others * plan.axis[1].blocks
 
 
 cdef inline void divide(Plan *plan, int threads):
@@ -279,9 +286,7 @@ cdef inline void divide(Plan *plan, int threads):
         panel_bytes(plan, tuple(block))
         tasks *= plan.axis[a].blocks
     if plan.threads > 1 and tasks < 8 * plan.threads and not plan.axis[1].tile:
-        tasks = tasks // plan.axis[1].blocks
-        level_rows(plan, tasks)
-        tasks *= plan.axis[1].blocks
+        tasks = level_rows(plan, tasks)
     if plan.threads > 1 and tasks < 2 * plan.threads:
         plan.shares = min(plan.n_blocks, ceil_div(2 * plan.threads, tasks))
     plan.threads = min(plan.threads, tasks * plan.shares)

@@ -47,6 +47,10 @@ def test_is_what_such_layers_run(instruction_set):
     assert layout(C, K, 4 * N, storage="float64", fast=True).startswith("winograd")
 
 
+def test_a_tile_of_more_bytes_than_32_bits_count(instruction_set):
+    assert layout(1 << 26, K, N) == "winograd"  # 16 positions, 4 bytes each
+
+
 @pytest.mark.parametrize(("dtype", "bound"), [("float32", 1e-6), ("float64", 2e-15)])
 def test_error_is_that_of_direct_convolution(instruction_set, threads, dtype, bound):
     x, w, b = arrays(dtype=dtype)
